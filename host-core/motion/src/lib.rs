@@ -13,4 +13,5 @@ extern crate std;
 
 pub mod kinematics;
 pub mod lookahead;
+pub mod shapers;
 pub mod trapq;

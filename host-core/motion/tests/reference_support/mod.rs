@@ -33,11 +33,8 @@ pub fn reference(name: &str) -> Option<PathBuf> {
 }
 
 pub fn machine(kinematics: &str) -> AnyKinematics {
-    let limits = cartesian::BoxLimits {
-        range_mm: [(0.0, 300.0); 3],
-        max_z_velocity_mm_s: 25.0,
-        max_z_accel_mm_s2: 30.0,
-    };
+    let limits =
+        cartesian::BoxLimits { range_mm: [(0.0, 300.0); 3], max_z_velocity_mm_s: 25.0, max_z_accel_mm_s2: 30.0 };
     let mut k = match kinematics {
         "cartesian" => AnyKinematics::Cartesian(cartesian::Cartesian::new(limits)),
         _ => AnyKinematics::CoreXy(corexy::CoreXy::new(limits)),
