@@ -23,7 +23,10 @@ use std::time::Instant;
 /// A finding: where, what rule it breaks, and how to mend it. One line each on the terminal.
 pub type Findings = Vec<String>;
 
-const TASKS: [(&str, fn(&Path) -> Findings); 5] =
+/// What a task does with the workspace's root.
+type Task = fn(&Path) -> Findings;
+
+const TASKS: [(&str, Task); 5] =
     [("fmt", fmt), ("layers", layers::run), ("tidy", tidy::run), ("clippy", clippy), ("test", test)];
 
 fn main() -> ExitCode {
