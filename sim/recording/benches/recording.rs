@@ -26,7 +26,8 @@ fn state(i: u64) -> State {
 }
 
 fn hash(i: u64) -> u64 {
-    i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
+    let mixed = (i ^ (i << 21)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40
 }
 
 fn segment(i: u64) -> StepSegment {

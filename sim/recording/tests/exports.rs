@@ -106,7 +106,7 @@ fn vcd_has_every_step_at_its_time() {
     assert_eq!(signals["stepper_x.dir"], [(9_000, "1".to_owned()), (89_000, "0".to_owned())]);
     assert_eq!(signals["pins.heater"], [(30_000, "0.25".to_owned())]);
     assert_eq!(signals["pins.enable_x"], [(15_000, "1".to_owned())]);
-    let part = text(|out| assert_eq!(export::vcd::pins(&mut reader, 20_000..95_000, out).unwrap(), 6));
+    let part = text(|out| assert_eq!(export::vcd::pins(&mut reader, 20_000..95_000, out).unwrap(), 8));
     assert!(parse_vcd(&part).values().flatten().all(|c| (20_000..95_000).contains(&c.0)));
 }
 
