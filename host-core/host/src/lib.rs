@@ -3,3 +3,4 @@ pub mod gcode;
 pub mod macros;
 pub mod mcu;
 pub mod reactor;
+pub mod thermal;
