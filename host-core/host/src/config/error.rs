@@ -1,6 +1,7 @@
 //! What is wrong in a configuration: the place, the cause and the mend.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 /// Where a piece of configuration stands. Lines and columns count from 1; columns count characters.
@@ -33,9 +34,12 @@ impl fmt::Display for Place {
     }
 }
 
-/// One problem in a configuration.
+/// One problem in a configuration; its fields are [`Problem`]'s. Boxed, since it travels in results.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
+pub struct ConfigError(Box<Problem>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
     /// `None` where nothing in a file is to blame (the main file itself is missing).
     pub place: Option<Place>,
     pub section: String,
@@ -47,13 +51,13 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub fn new(message: impl Into<String>) -> Self {
-        ConfigError {
+        ConfigError(Box::new(Problem {
             place: None,
             section: String::new(),
             option: String::new(),
             message: message.into(),
             help: String::new(),
-        }
+        }))
     }
 
     pub fn at(mut self, place: Place) -> Self {
@@ -83,6 +87,19 @@ impl ConfigError {
     /// Line number from 1, or 0 where no file is to blame.
     pub fn line(&self) -> u32 {
         self.place.as_ref().map_or(0, |p| p.line)
+    }
+}
+
+impl Deref for ConfigError {
+    type Target = Problem;
+    fn deref(&self) -> &Problem {
+        &self.0
+    }
+}
+
+impl DerefMut for ConfigError {
+    fn deref_mut(&mut self) -> &mut Problem {
+        &mut self.0
     }
 }
 

@@ -20,7 +20,7 @@ mod suggest;
 
 pub use access::{ChoiceOption, FloatListOption, FloatRowsOption, ListOption, Number, NumberOption, TextOption};
 pub use access::{GcodeText, SettingValue};
-pub use error::{ConfigError, Place};
+pub use error::{ConfigError, Place, Problem};
 pub use parse::{RawOption, RawSection, SourceText};
 pub use pin::{PinDesc, PinOption};
 pub use section::{Config, Section};

@@ -39,6 +39,6 @@ impl std::error::Error for CommandError {}
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
         let place = error.place.as_ref().map(|p| p.to_string());
-        CommandError { message: error.message, places: place.into_iter().collect() }
+        CommandError { message: error.message.clone(), places: place.into_iter().collect() }
     }
 }
