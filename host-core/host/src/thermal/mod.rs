@@ -1,13 +1,28 @@
-//! Heat.
+//! Heaters and temperature sensors.
+//!
+//! An ADC reading becomes a temperature by a [`Converter`], the temperature a power by a
+//! [`ControlLaw`](law::ControlLaw), and the power a PWM message 0.3 s later; [`verify`] watches that the temperature follows.
+//! Curves, laws and checks are plain values, tested without a printer; the objects around them hold no arithmetic.
 
+pub mod autotune;
+pub mod core;
 mod divider;
+pub mod law;
+pub mod pid;
+#[cfg(test)]
+pub(crate) mod plant;
 mod rtd;
 mod table;
 mod thermistor;
 mod thermocouple;
+pub mod verify;
+pub mod watermark;
 
 /// 0 °C in kelvin.
 pub const KELVIN: f64 = 273.15;
+
+/// A sensor reports a temperature this often.
+pub const REPORT_TIME_S: f64 = 0.300;
 
 /// Temperature from an ADC reading, and back.
 pub trait Converter {
