@@ -3,4 +3,3 @@ pub mod gcode;
 pub mod macros;
 pub mod mcu;
 pub mod reactor;
-pub mod thermal;

@@ -1,13 +1,22 @@
 //! PID_CALIBRATE's relay test: full power up to the target, none down to 5 K below, and the gains from the oscillation.
 //!
-//! # Equation      a = |T_i - T_(i-1)| / 2;  Tu = t_i - t_(i-2);  Ku = 4 u_max / (π a)
-//!                 Kp = 0.6 Ku, Ti = Tu / 2, Td = Tu / 8, Ki = Kp / Ti, Kd = Kp Td  (Ziegler-Nichols)
-//! # Symbols       T_i, t_i temperature [°C] and time [s] of extreme i · a amplitude [K] · Ku ultimate gain [1/K] · Tu
-//!                 ultimate period [s] · u_max power while on
-//! # Source        Åström & Hägglund, Automatica 20 (1984) 645, relay feedback; Ziegler & Nichols, Trans. ASME 64 (1942) 759;
-//!                 band, peak count and choice of cycle as Klipper documents them (facts/klipper.md 6.1)
-//! # Valid for     a heater that overshoots; the describing function takes the oscillation for a sine
-//! # Checked by    `tests::the_single_node_plant_gives_the_peers_gains` (within 2 % of Kp 59.4, Ki 16.5, Kd 53.5)
+//! # Equation
+//! a = |T_i - T_(i-1)| / 2;  Tu = t_i - t_(i-2);  Ku = 4 u_max / (π a)
+//! Kp = 0.6 Ku, Ti = Tu / 2, Td = Tu / 8, Ki = Kp / Ti, Kd = Kp Td  (Ziegler-Nichols)
+//!
+//! # Symbols
+//! T_i, t_i temperature \[°C\] and time \[s\] of extreme i · a amplitude \[K\] · Ku ultimate gain \[1/K\] · Tu
+//! ultimate period \[s\] · u_max power while on
+//!
+//! # Source
+//! Åström & Hägglund, Automatica 20 (1984) 645, relay feedback; Ziegler & Nichols, Trans. ASME 64 (1942) 759;
+//! band, peak count and choice of cycle as Klipper documents them (facts/klipper.md 6.1)
+//!
+//! # Valid for
+//! a heater that overshoots; the describing function takes the oscillation for a sine
+//!
+//! # Checked by
+//! `tests::the_single_node_plant_gives_the_peers_gains` (within 2 % of Kp 59.4, Ki 16.5, Kd 53.5)
 
 use super::law::{ControlLaw, Reading};
 use super::pid::{Gains, PID_PARAM_BASE};
@@ -65,6 +74,10 @@ impl Autotune {
             celsius_log: Vec::new(),
             messages: Vec::new(),
         }
+    }
+
+    pub fn is_done(&self) -> bool {
+        !self.heating && self.peaks.len() >= PEAKS_WANTED
     }
 
     pub fn take_messages(&mut self) -> Vec<String> {
@@ -156,7 +169,7 @@ impl ControlLaw for Autotune {
     }
 
     fn is_busy(&self, _smoothed_celsius: f64, _target_celsius: f64) -> bool {
-        self.heating || self.peaks.len() < PEAKS_WANTED
+        !self.is_done()
     }
 
     fn shown_target(&self) -> Option<f64> {

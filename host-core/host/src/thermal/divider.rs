@@ -1,11 +1,22 @@
 //! The voltage divider that a resistive sensor forms with its pull-up.
 //!
-//! # Equation      ratio = (R + R_inline) / (R + R_inline + R_pullup)
-//! # Symbols       ratio: ADC reading over its full scale [1]; R sensor, R_pullup, R_inline [ohm]
-//! # Source        Ohm's law; the wiring of `pullup_resistor` and `inline_resistor` in the Configuration Reference
-//! # Valid for     a pull-up that hangs on the ADC's own reference, so that the supply cancels out
-//! # Caveats       no self-heating, no input leakage
-//! # Checked by    `tests::resistance_of_the_ratio_is_identity` (1e-9 relative)
+//! # Equation
+//! ratio = (R + R_inline) / (R + R_inline + R_pullup)
+//!
+//! # Symbols
+//! ratio: ADC reading over its full scale \[1\]; R sensor, R_pullup, R_inline \[ohm\]
+//!
+//! # Source
+//! Ohm's law; the wiring of `pullup_resistor` and `inline_resistor` in the Configuration Reference
+//!
+//! # Valid for
+//! a pull-up that hangs on the ADC's own reference, so that the supply cancels out
+//!
+//! # Caveats
+//! no self-heating, no input leakage
+//!
+//! # Checked by
+//! `tests::resistance_of_the_ratio_is_identity` (1e-9 relative)
 
 /// Readings closer to the rails than this say "shorted" or "open", not a temperature.
 const RAIL: f64 = 1e-5;

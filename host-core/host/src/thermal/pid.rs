@@ -1,11 +1,20 @@
 //! PID control of a heater, in Klipper's units and with its limits.
 //!
-//! # Equation      u = Kp e + Ki ∫e dt - Kd dT/dt, cut to 0..u_max;  e = target - T
-//! # Symbols       u heater duty [1] · T [°C] · Kp [1/K], Ki [1/(K s)], Kd [s/K], each given times 255
-//! # Source        Klipper's documented behaviour (facts/klipper.md 6.1): derivative of the measurement, low-passed over
-//!                 the smoothing time; integral kept within 0..u_max/Ki and frozen while u is cut
-//! # Valid for     readings each 0.3 s; gaps longer than the smoothing time make the derivative a plain difference
-//! # Checked by    `tests::*`
+//! # Equation
+//! u = Kp e + Ki ∫e dt - Kd dT/dt, cut to 0..u_max;  e = target - T
+//!
+//! # Symbols
+//! u heater duty \[1\] · T \[°C\] · Kp \[1/K\], Ki \[1/(K s)\], Kd \[s/K\], each given times 255
+//!
+//! # Source
+//! Klipper's documented behaviour (facts/klipper.md 6.1): derivative of the measurement, low-passed over
+//! the smoothing time; integral kept within 0..u_max/Ki and frozen while u is cut
+//!
+//! # Valid for
+//! readings each 0.3 s; gaps longer than the smoothing time make the derivative a plain difference
+//!
+//! # Checked by
+//! `tests::*`
 
 use super::law::{ControlLaw, Reading};
 

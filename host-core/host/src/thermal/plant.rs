@@ -20,7 +20,8 @@ impl Plant {
         Plant { heat_capacity_j_per_k, resistance_k_per_w, power_w, celsius: AMBIENT_CELSIUS }
     }
 
-    fn step(&mut self, on: bool) {
+    /// One millisecond.
+    pub fn step(&mut self, on: bool) {
         let heat_w = if on { self.power_w } else { 0.0 };
         let loss_w = (self.celsius - AMBIENT_CELSIUS) / self.resistance_k_per_w;
         self.celsius += STEP_S * (heat_w - loss_w) / self.heat_capacity_j_per_k;

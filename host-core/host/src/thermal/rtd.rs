@@ -1,14 +1,25 @@
 //! Platinum resistance sensors: PT1000 on a divider, PT100 behind E3D's amplifier board.
 //!
-//! # Equation      R = R0 (1 + A t + B t^2 + C (t - 100) t^3),  C only below 0 °C
-//!                 PT100 board: V = G V_s R / (R + R_b)
-//! # Symbols       t [°C] · R, R0, R_b [ohm] · A, B, C · G gain of the amplifier · V_s its supply [V]
-//! # Source        IEC 60751:2008 (A = 3.9083e-3, B = -5.775e-7, C = -4.183e-12); INA826 datasheet, G = 1 + 49.4 k / 5.49 k;
-//!                 E3D PT100 amplifier board: R_b = 4.4 kohm on 5 V
-//! # Valid for     -200 to 850 °C (IEC 60751)
-//! # Caveats       lead resistance is not in it; the board's own table is rounded to 10 mV (2.5 K)
-//! # Checked by    `tests::pt1000_has_the_resistances_of_iec_60751` (0.05 ohm), `tests::pt100_board_gives_its_published_voltages`
-//!                 (6 mV, table rounded to 10 mV)
+//! # Equation
+//! R = R0 (1 + A t + B t^2 + C (t - 100) t^3),  C only below 0 °C
+//! PT100 board: V = G V_s R / (R + R_b)
+//!
+//! # Symbols
+//! t \[°C\] · R, R0, R_b \[ohm\] · A, B, C · G gain of the amplifier · V_s its supply \[V\]
+//!
+//! # Source
+//! IEC 60751:2008 (A = 3.9083e-3, B = -5.775e-7, C = -4.183e-12); INA826 datasheet, G = 1 + 49.4 k / 5.49 k;
+//! E3D PT100 amplifier board: R_b = 4.4 kohm on 5 V
+//!
+//! # Valid for
+//! -200 to 850 °C (IEC 60751)
+//!
+//! # Caveats
+//! lead resistance is not in it; the board's own table is rounded to 10 mV (2.5 K)
+//!
+//! # Checked by
+//! `tests::pt1000_has_the_resistances_of_iec_60751` (0.05 ohm), `tests::pt100_board_gives_its_published_voltages`
+//! (6 mV, table rounded to 10 mV)
 
 use super::Converter;
 use super::divider::Divider;

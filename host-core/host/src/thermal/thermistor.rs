@@ -1,15 +1,26 @@
 //! NTC thermistors: resistance to temperature by the Steinhart-Hart equation.
 //!
-//! # Equation      1/T = c1 + c2 ln R + c3 (ln R)^3
-//! # Symbols       T [K] · R [ohm] · c1, c2, c3 [1/K]
-//! # Source        Steinhart & Hart, Deep-Sea Research 15 (1968) 497; the points are the makers' R-T tables
-//!                 (TDK/EPCOS B57560G104F, Semitec GT-2 and NT-4, SliceEngineering 450 C, TDK NTCG104LH104JT1,
-//!                 Honeywell 135-104LAG-J01, MGB18-104F39050L32)
-//! # Valid for     the span of the three points and some tens of kelvin beyond; with a beta (c3 = 0) about 50 K around
-//!                 its reference, then some kelvin off
-//! # Caveats       makers' tolerance (1 % of R is 0.2 to 0.4 K) is not in it
-//! # Checked by    `tests::named_thermistors_pass_through_their_datasheet_points` (1e-6 K),
-//!                 `tests::the_curves_have_the_betas_of_the_datasheets` (0.1 %)
+//! # Equation
+//! 1/T = c1 + c2 ln R + c3 (ln R)^3
+//!
+//! # Symbols
+//! T \[K\] · R \[ohm\] · c1, c2, c3 \[1/K\]
+//!
+//! # Source
+//! Steinhart & Hart, Deep-Sea Research 15 (1968) 497; the points are the makers' R-T tables
+//! (TDK/EPCOS B57560G104F, Semitec GT-2 and NT-4, SliceEngineering 450 C, TDK NTCG104LH104JT1,
+//! Honeywell 135-104LAG-J01, MGB18-104F39050L32)
+//!
+//! # Valid for
+//! the span of the three points and some tens of kelvin beyond; with a beta (c3 = 0) about 50 K around
+//! its reference, then some kelvin off
+//!
+//! # Caveats
+//! makers' tolerance (1 % of R is 0.2 to 0.4 K) is not in it
+//!
+//! # Checked by
+//! `tests::named_thermistors_pass_through_their_datasheet_points` (1e-6 K),
+//! `tests::the_curves_have_the_betas_of_the_datasheets` (0.1 %)
 
 use super::divider::Divider;
 use super::{Converter, KELVIN};

@@ -1,15 +1,28 @@
 //! Thermocouples J and K behind the analogue amplifiers AD595, AD597 and AD8494 to AD8497.
 //!
-//! # Equation      V = G (E(t) + E0)                       AD595, AD597
-//!                 V = G (E(t) - E(t_r)) + 5 mV/K t_r      AD849x, with the reference junction at t_r
-//! # Symbols       E thermocouple voltage against an ice point [mV] · t hot junction [°C] · G gain · E0 offset [mV]
-//! # Source        E(t): NIST ITS-90 reference functions (Monograph 175). AD594/AD595 datasheet: G = 247.3, E0 = 11 uV;
-//!                 AD596/AD597: G = 245.46. AD849x datasheet: G = 96.7 (J), 122.4 (K), 90.35 (AD8496, J),
-//!                 122.4 (AD8497, K), ideal output 5 mV/K; optimised about 25 °C (AD8494/5) and 60 °C (AD8496/7)
-//! # Valid for     -200 to 1200 °C (J), -200 to 1372 °C (K); the supply of the amplifier cuts the range further
-//! # Caveats       the AD849x's cold junction error away from t_r (up to 1 K) is not in it
-//! # Checked by    `tests::thermocouples_have_the_voltages_of_nist` (1 uV), `tests::amplifiers_have_their_datasheet_outputs` (1 mV)
-//! # Cost          60 evaluations of a polynomial per reading, a few microseconds each 300 ms
+//! # Equation
+//! V = G (E(t) + E0)                       AD595, AD597
+//! V = G (E(t) - E(t_r)) + 5 mV/K t_r      AD849x, with the reference junction at t_r
+//!
+//! # Symbols
+//! E thermocouple voltage against an ice point \[mV\] · t hot junction \[°C\] · G gain · E0 offset \[mV\]
+//!
+//! # Source
+//! E(t): NIST ITS-90 reference functions (Monograph 175). AD594/AD595 datasheet: G = 247.3, E0 = 11 uV;
+//! AD596/AD597: G = 245.46. AD849x datasheet: G = 96.7 (J), 122.4 (K), 90.35 (AD8496, J),
+//! 122.4 (AD8497, K), ideal output 5 mV/K; optimised about 25 °C (AD8494/5) and 60 °C (AD8496/7)
+//!
+//! # Valid for
+//! -200 to 1200 °C (J), -200 to 1372 °C (K); the supply of the amplifier cuts the range further
+//!
+//! # Caveats
+//! the AD849x's cold junction error away from t_r (up to 1 K) is not in it
+//!
+//! # Checked by
+//! `tests::thermocouples_have_the_voltages_of_nist` (1 uV), `tests::amplifiers_have_their_datasheet_outputs` (1 mV)
+//!
+//! # Cost
+//! 60 evaluations of a polynomial per reading, a few microseconds each 300 ms
 
 /// Powers of t from the constant on; result in mV.
 const K_COLD: [f64; 11] = [

@@ -103,8 +103,8 @@ impl Verify {
 pub fn fault_message(heater: &str) -> String {
     format!(
         "Heater {heater} not heating at expected rate\n\
-         The temperature did not follow the heater's power. Check the heater's and the sensor's wiring, that each is\n\
-         on the pin of its own section, and the fan. The limits are those of [verify_heater {heater}]."
+         The temperature did not follow the heater's power: check the heater, its sensor and the pins of both. The\n\
+         limits of this check are options of [verify_heater {heater}]."
     )
 }
 
