@@ -6,6 +6,7 @@
 
 pub mod dispatch;
 pub mod pins;
+pub mod sections;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -14,6 +15,7 @@ use std::rc::Rc;
 pub use minijinja::Value;
 
 use crate::config::{Config, ConfigError, Section};
+use crate::files::Files;
 use crate::mcu::Mcu;
 use crate::reactor::{EventTime, Reactor};
 use dispatch::GCode;
@@ -95,12 +97,19 @@ pub enum Output {
 type Listener = Rc<dyn Fn()>;
 
 /// Choices that the shell makes and no section holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Batch mode: no micro-controller answers, waits return at once, homing ends at the end of its move.
-    pub offline: bool,
+    pub offline: Option<Offline>,
     /// Report every executed G-code line as [`Output::Line`].
     pub trace_lines: bool,
+}
+
+/// What stands in for the micro-controllers of a batch run.
+#[derive(Clone)]
+pub struct Offline {
+    pub clock_freq_hz: f64,
+    pub sink: Rc<RefCell<dyn crate::mcu::StepSink>>,
 }
 
 pub struct Printer {
@@ -109,6 +118,7 @@ pub struct Printer {
     pub gcode: GCode,
     pub pins: Pins,
     pub options: Options,
+    files: Rc<dyn Files>,
     mcus: RefCell<Vec<Mcu>>,
     objects: RefCell<Vec<(String, Rc<dyn Object>)>>,
     listeners: RefCell<Vec<(Event, Listener)>>,
@@ -121,13 +131,14 @@ pub struct Printer {
 }
 
 impl Printer {
-    pub fn new(reactor: Reactor, config: Config, options: Options) -> Rc<Printer> {
+    pub fn new(reactor: Reactor, config: Config, options: Options, files: Rc<dyn Files>) -> Rc<Printer> {
         Rc::new(Printer {
             gcode: GCode::new(),
             pins: Pins::default(),
             reactor,
             config,
             options,
+            files,
             mcus: RefCell::default(),
             objects: RefCell::default(),
             listeners: RefCell::default(),
@@ -210,6 +221,14 @@ impl Printer {
 
     pub fn gcode_move(&self) -> &Rc<crate::gcode_move::GCodeMove> {
         self.gcode_move.get().expect("made before any command runs")
+    }
+
+    pub fn files(&self) -> &dyn Files {
+        &*self.files
+    }
+
+    pub fn is_offline(&self) -> bool {
+        self.options.offline.is_some()
     }
 
     // ---- micro-controllers
