@@ -12,6 +12,7 @@
 
 mod access;
 mod error;
+mod known;
 mod parse;
 mod pin;
 mod save;
@@ -22,6 +23,7 @@ mod suggest;
 pub use access::{ChoiceOption, FloatListOption, FloatRowsOption, ListOption, Number, NumberOption, TextOption};
 pub use access::{GcodeText, SettingValue};
 pub use error::{ConfigError, Place, Problem};
+pub use known::{known_section, unknown_section};
 pub use parse::{RawOption, RawSection, SourceText};
 pub use pin::{PinDesc, PinOption};
 pub use save::SaveConfig;
