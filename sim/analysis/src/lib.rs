@@ -6,4 +6,9 @@
 //! - [`spectrum`]: power spectra of accelerometer samples
 //! - `canvas`, `bitmap`, `chart`, `topview`, `colour`: how it is drawn, once for both
 
+pub mod series;
+pub mod spectrum;
+pub mod study;
 pub mod wall;
+
+pub use study::{Options, Study};
