@@ -240,9 +240,9 @@ fn line_config(line: &Line) -> SerialConfig {
     let default = SerialConfig::default();
     SerialConfig {
         latency_ns: line.latency_us.map_or(default.latency_ns, |us| (us * 1e3) as u64),
-        corrupt_per_byte: line.corrupt_per_byte,
-        lose_per_byte: line.lose_per_byte,
-        delay_per_chunk: line.delay_per_chunk,
+        corruption_per_byte: line.corrupt_per_byte,
+        loss_per_byte: line.lose_per_byte,
+        delay_per_piece: line.delay_per_chunk,
         delay_max_ns: (line.delay_max_ms * 1e6) as u64,
         ..default
     }
