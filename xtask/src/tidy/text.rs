@@ -135,6 +135,13 @@ mod tests {
     }
 
     #[test]
+    fn a_module_that_tests_share_may_have_unused_parts_if_it_says_why() {
+        let line = format!("#![{}, reason = \"each test binary uses its own part\")]", MARKS[7]);
+        assert_eq!(unfinished_marks(&Tree::of(&[("a/tests/support/mod.rs", &line)])), Findings::new());
+        assert_eq!(unfinished_marks(&Tree::of(&[("a/src/lib.rs", &line)])).len(), 1);
+    }
+
+    #[test]
     fn crlf_and_trailing_blanks_are_caught() {
         assert_eq!(stray_whitespace(&Tree::of(&[("a.rs", "a\r\nb \nc\n")])).len(), 2);
     }
