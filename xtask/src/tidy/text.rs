@@ -53,8 +53,10 @@ pub fn unfinished_marks(tree: &Tree) -> Findings {
         let mark = MARKS.iter().find(|mark| line.contains(**mark))?;
         // Prose may speak of the mark in quotes; code may not carry it.
         let spoken_of = file.extension() == "md" && line.contains('`');
-        (!spoken_of)
-            .then(|| format!("{mark} marks something unfinished: finish it, or open an issue and take the mark away"))
+        // A module that several test binaries share is used by each in part; it says so.
+        let shared_by_tests = file.path.contains("/tests/") && line.contains("allow(") && line.contains("reason = ");
+        let say = || format!("{mark} marks something unfinished: finish it, or open an issue and take the mark away");
+        (!spoken_of && !shared_by_tests).then(say)
     })
 }
 
