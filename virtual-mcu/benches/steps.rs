@@ -110,6 +110,7 @@ fn run(sender: &mut Sender, moves: &[Vec<u8>], steppers: usize) -> u64 {
     sender.now_ns += 10_000_000;
     sender.mcu.run_until(sender.now_ns, &mut sender.wires);
     assert!(!sender.mcu.is_shutdown(), "{:?}", sender.mcu.last_shutdown());
+    assert!(sender.wires.edges >= u64::from(rounds * STEPS_PER_MOVE) * steppers as u64);
     sender.wires.edges
 }
 

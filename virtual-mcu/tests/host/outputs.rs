@@ -1,8 +1,6 @@
 //! Outputs and inputs: queued changes, soft and hardware PWM, the guards, analog inputs, buttons, counters, lights.
 
-mod common;
-
-use common::{Arg, Host};
+use crate::common::{Arg, Host, send};
 use drydock_virtual_mcu::McuConfig;
 
 fn configured(setup: impl Fn(&mut Host)) -> Host {

@@ -1,8 +1,6 @@
 //! Steps from the wire to the pin: exact times, positions, directions, homing, and the late rules.
 
-mod common;
-
-use common::{Arg, Host};
+use crate::common::{Arg, Host, send};
 use drydock_virtual_mcu::McuConfig;
 
 const STEPPER: i64 = 0;
@@ -150,6 +148,21 @@ fn the_move_after_the_last_slot_overflows_the_move_queue() {
     assert!(!host.mcu.is_shutdown(), "one is loaded and eight wait");
     send!(host, queue_step, STEPPER, 1000, 1, 0);
     host.assert_shutdown("Move queue overflow");
+}
+
+#[test]
+fn a_shutdown_gives_every_slot_back_and_keeps_the_position() {
+    let mut host = host_with(McuConfig { move_count: 8, ..McuConfig::default() }, -1, 16);
+    queue_moves(&mut host, 1_000_000, &[(16_800, 1000, 0, true); 9]);
+    host.run(20_000_000);
+    send!(host, emergency_stop);
+    send!(host, clear_shutdown);
+    let steps = host.bench.edges.iter().filter(|edge| edge.1 == host.pin("PA0") as u16).count() as i64 - 1;
+    assert_eq!(host.position(STEPPER), steps);
+    queue_moves(&mut host, 10_000_000, &[(10_000_000, 1, 0, true); 9]);
+    assert!(!host.mcu.is_shutdown());
+    send!(host, queue_step, STEPPER, 1000, 1, 0);
+    assert_eq!(host.mcu.last_shutdown(), Some("Move queue overflow"));
 }
 
 #[test]

@@ -1,5 +1,4 @@
 //! A host in miniature: it identifies, sends commands by name, and keeps what comes back.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use drydock_protocol::block::{CONTENT_MAX, Deframer, Event, frame};
 use drydock_protocol::vlq::Reader;
@@ -90,12 +89,13 @@ impl<'a> From<&'a [u8]> for Arg<'a> {
 }
 
 /// Sends a command by name, with its arguments in order.
-#[macro_export]
 macro_rules! send {
     ($host:expr, $name:ident $(, $arg:expr)*) => {
         $host.send(stringify!($name), &[$($crate::common::Arg::from($arg)),*])
     };
 }
+
+pub(crate) use send;
 
 impl Host {
     pub fn new(config: McuConfig) -> Self {

@@ -1,8 +1,6 @@
 //! Accelerometer and stepper drivers, reached through the firmware as a host reaches them.
 
-mod common;
-
-use common::{Arg, Host};
+use crate::common::{Arg, Host, send};
 use drydock_virtual_mcu::{Adxl345Config, McuConfig, TmcKind};
 
 const SPI: i64 = 0;

@@ -1,8 +1,6 @@
 //! The link: acks and naks, shutdown manners, resets, any bytes at all, and the same bytes twice.
 
-mod common;
-
-use common::{Arg, Host};
+use crate::common::{Arg, Host, send};
 use drydock_protocol::block::frame;
 use drydock_virtual_mcu::{McuConfig, SerialConfig, SerialLine, Stream, VirtualMcu};
 
@@ -114,7 +112,7 @@ fn over_faulty_lines(seed: u64, drift_ppm: f64) -> (u64, u64) {
     let mut down = SerialLine::new(faulty, seed, "down");
     let mut up = SerialLine::new(faulty, seed, "up");
     let mut mcu = VirtualMcu::new(McuConfig { drift_ppm, ..McuConfig::default() });
-    let mut bench = common::Bench::default();
+    let mut bench = crate::common::Bench::default();
     let nop = mcu.dictionary().commands["debug_nop"] as u8;
     let clock = mcu.dictionary().commands["get_clock"] as u8;
     let (mut acked, total, mut now_ns) = (0_u64, 400_u64, 0_u64);
@@ -173,7 +171,7 @@ fn every_block_gets_through_a_faulty_line_and_runs_repeat_exactly() {
 fn any_bytes_at_all_are_answered_and_never_panic() {
     let mut random = Stream::new(3, "fuzz");
     let mut mcu = VirtualMcu::new(McuConfig { serial_baud: 0, ..McuConfig::default() });
-    let mut bench = common::Bench::default();
+    let mut bench = crate::common::Bench::default();
     let (mut now_ns, mut answers) = (0, 0_u64);
     for _ in 0..100_000 {
         let len = random.below(70) as usize;
@@ -194,7 +192,7 @@ fn good_blocks_with_any_content_never_panic_and_are_each_acknowledged() {
         let mut mcu = VirtualMcu::new(config.clone());
         let commands: Vec<_> = mcu.dictionary().commands.iter().map(|(text, id)| (text.clone(), *id as u8)).collect();
         let mut bench =
-            common::Bench { inputs: (0..255).map(|pin| (pin, pin % 3 == 0)).collect(), ..Default::default() };
+            crate::common::Bench { inputs: (0..255).map(|pin| (pin, pin % 3 == 0)).collect(), ..Default::default() };
         let mut seq = 0;
         for round in 0..120 {
             let mut content = vec![];
