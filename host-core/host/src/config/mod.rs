@@ -13,6 +13,7 @@
 mod access;
 mod error;
 mod known;
+pub mod lint;
 mod parse;
 mod pin;
 mod save;
