@@ -25,15 +25,20 @@ fn state(i: u64) -> State {
     State { at_ns: i * 100_000, drive_mm: [drive[0], drive[1], 0.2], nozzle_mm: nozzle, e_mm: t * 3.3 }
 }
 
+fn hash(i: u64) -> u64 {
+    let mixed = (i ^ (i << 21)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40
+}
+
 fn segment(i: u64) -> StepSegment {
     let stepper = (i % 3) as u8;
     StepSegment {
         at_ns: i * 310_000 + u64::from(stepper) * 1_700,
         stepper,
-        interval_ticks: 4_200 + (i * i * 2_654_435_761 % 307) as u32,
-        count: 20 + (i * i * 40_503 % 53) as u16,
-        add_ticks: (i % 9) as i16 - 4,
-        forward: i / 100 % 2 == 0,
+        interval_ticks: 4_200 + (hash(i) % 307) as u32,
+        count: 20 + (hash(i + 7) % 53) as u16,
+        add_ticks: (hash(i + 99) % 9) as i16 - 4,
+        forward: (i / 100).is_multiple_of(2),
     }
 }
 

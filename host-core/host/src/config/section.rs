@@ -150,9 +150,9 @@ impl Config {
     pub fn raw_status(&self) -> minijinja::Value {
         let sections = self.0.parsed.sections.iter().map(|s| {
             let options = s.options.iter().map(|o| (o.name.clone(), minijinja::Value::from(o.value.clone())));
-            (s.name.clone(), options.collect::<minijinja::Value>())
+            (s.name.clone(), minijinja::Value::from(options.collect::<BTreeMap<_, _>>()))
         });
-        sections.collect()
+        minijinja::Value::from(sections.collect::<BTreeMap<_, _>>())
     }
 
     /// The `settings` field of the `configfile` status object: every value that was asked for, defaults included.
@@ -160,9 +160,9 @@ impl Config {
         let settings = self.0.settings.borrow();
         let sections = settings.iter().map(|(name, options)| {
             let options = options.iter().map(|(k, v)| (k.clone(), v.to_value()));
-            (name.clone(), options.collect::<minijinja::Value>())
+            (name.clone(), minijinja::Value::from(options.collect::<BTreeMap<_, _>>()))
         });
-        sections.collect()
+        minijinja::Value::from(sections.collect::<BTreeMap<_, _>>())
     }
 }
 

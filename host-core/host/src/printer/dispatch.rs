@@ -48,6 +48,7 @@ pub struct GCode {
     console: RefCell<Vec<String>>,
     turn: Mutual,
     errors: Cell<u64>,
+    lines: Cell<u64>,
 }
 
 impl GCode {
@@ -195,6 +196,11 @@ impl GCode {
         lines.for_each(|line| self.respond_raw(format!("// {line}")));
     }
 
+    /// How many commands were run.
+    pub fn lines_run(&self) -> u64 {
+        self.lines.get()
+    }
+
     /// How many errors were told to the user.
     pub fn error_count(&self) -> u64 {
         self.errors.get()
@@ -232,13 +238,10 @@ impl GCode {
 
     /// Runs one line to its end, motion queue back-pressure included.
     pub async fn run_line(&self, printer: &Rc<Printer>, line: &str) -> CommandResult {
-        let command = Command::parse(line)?;
-        if command.name().is_empty() {
-            return Ok(());
-        }
+        let Some(command) = Command::parse(line) else { return Ok(()) };
         match self.find(printer, &command)? {
             Some(Handler::Sync(handler)) => handler(printer, &command)?,
-            Some(Handler::Async(handler)) => handler(printer.clone(), command.to_owned()).await?,
+            Some(Handler::Async(handler)) => handler(printer.clone(), command.into_owned()).await?,
             None => self.unknown(&command),
         }
         if printer.has_toolhead() {
@@ -249,10 +252,7 @@ impl GCode {
 
     /// Runs a line whose handler is sync; `false` if it is not. Saves a print's moves the cost of a future each.
     pub fn run_line_sync(&self, printer: &Rc<Printer>, line: &str) -> Result<bool, CommandError> {
-        let command = Command::parse(line)?;
-        if command.name().is_empty() {
-            return Ok(true);
-        }
+        let Some(command) = Command::parse(line) else { return Ok(true) };
         match self.find(printer, &command)? {
             Some(Handler::Sync(handler)) => handler(printer, &command).map(|()| true),
             Some(Handler::Async(_)) => Ok(false),
@@ -276,6 +276,8 @@ impl GCode {
         {
             return Err(CommandError::new(message));
         }
+        command.well_formed()?;
+        self.lines.set(self.lines.get() + 1);
         Ok(Some(entry.handler.clone()))
     }
 
@@ -329,7 +331,7 @@ async fn dispatch_mux(name: &'static str, printer: Rc<Printer>, command: OwnedCo
         .ok_or_else(|| CommandError::new(format!("Error on '{}': missing {}", command.raw(), mux.key)))?
     };
     match handler {
-        Handler::Sync(handler) => handler(&printer, &command.borrowed()),
+        Handler::Sync(handler) => handler(&printer, &command),
         Handler::Async(handler) => handler(printer, command).await,
     }
 }

@@ -6,16 +6,20 @@
 
 pub mod dispatch;
 pub mod pins;
+pub mod sections;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub use minijinja::Value;
 
 use crate::config::{Config, ConfigError, Section};
+use crate::files::Files;
 use crate::mcu::Mcu;
 use crate::reactor::{EventTime, Reactor};
+use crate::stepper::EnableLine;
 use dispatch::GCode;
 use pins::Pins;
 
@@ -93,14 +97,24 @@ pub enum Output {
 }
 
 type Listener = Rc<dyn Fn()>;
+type LateLoader = Box<dyn FnOnce(&Rc<Printer>) -> Result<(), ConfigError>>;
 
 /// Choices that the shell makes and no section holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Batch mode: no micro-controller answers, waits return at once, homing ends at the end of its move.
-    pub offline: bool,
+    pub offline: Option<Offline>,
+    /// How early a compressed step may be; None: 25 us. 0 sends every step exactly (and many more commands).
+    pub compression_error_s: Option<f64>,
     /// Report every executed G-code line as [`Output::Line`].
     pub trace_lines: bool,
+}
+
+/// What stands in for the micro-controllers of a batch run.
+#[derive(Clone)]
+pub struct Offline {
+    pub clock_freq_hz: f64,
+    pub sink: Rc<RefCell<dyn crate::mcu::StepSink>>,
 }
 
 pub struct Printer {
@@ -109,6 +123,7 @@ pub struct Printer {
     pub gcode: GCode,
     pub pins: Pins,
     pub options: Options,
+    files: Rc<dyn Files>,
     mcus: RefCell<Vec<Mcu>>,
     objects: RefCell<Vec<(String, Rc<dyn Object>)>>,
     listeners: RefCell<Vec<(Event, Listener)>>,
@@ -118,16 +133,21 @@ pub struct Printer {
     toolhead: OnceCell<Rc<crate::toolhead::ToolHead>>,
     gcode_move: OnceCell<Rc<crate::gcode_move::GCodeMove>>,
     shutting_down: Cell<bool>,
+    enable_lines: RefCell<BTreeMap<String, Rc<EnableLine>>>,
+    after_load: RefCell<Vec<LateLoader>>,
+    /// What SAVE_CONFIG would write: (section, option, value).
+    pending: RefCell<Vec<(String, String, String)>>,
 }
 
 impl Printer {
-    pub fn new(reactor: Reactor, config: Config, options: Options) -> Rc<Printer> {
+    pub fn new(reactor: Reactor, config: Config, options: Options, files: Rc<dyn Files>) -> Rc<Printer> {
         Rc::new(Printer {
             gcode: GCode::new(),
             pins: Pins::default(),
             reactor,
             config,
             options,
+            files,
             mcus: RefCell::default(),
             objects: RefCell::default(),
             listeners: RefCell::default(),
@@ -137,6 +157,9 @@ impl Printer {
             toolhead: OnceCell::new(),
             gcode_move: OnceCell::new(),
             shutting_down: Cell::new(false),
+            enable_lines: RefCell::default(),
+            after_load: RefCell::default(),
+            pending: RefCell::default(),
         })
     }
 
@@ -186,6 +209,31 @@ impl Printer {
         self.config.section(name).map_or(Ok(()), |section| self.load_section(&section))
     }
 
+    /// Runs when all objects are made (a macro that replaces a command needs the command first).
+    pub fn after_load(&self, late: impl FnOnce(&Rc<Printer>) -> Result<(), ConfigError> + 'static) {
+        self.after_load.borrow_mut().push(Box::new(late));
+    }
+
+    pub(crate) fn take_after_load(&self) -> Vec<LateLoader> {
+        std::mem::take(&mut *self.after_load.borrow_mut())
+    }
+
+    pub(crate) fn enable_lines(&self) -> &RefCell<BTreeMap<String, Rc<EnableLine>>> {
+        &self.enable_lines
+    }
+
+    /// A value for SAVE_CONFIG to write.
+    pub fn set_pending(&self, section: &str, option: &str, value: &str) {
+        let mut pending = self.pending.borrow_mut();
+        pending.retain(|(s, o, _)| !(s == section && o == option));
+        pending.push((section.to_string(), option.to_string(), value.to_string()));
+    }
+
+    /// What SAVE_CONFIG would write, in the order in which it was set.
+    pub fn pending(&self) -> Vec<(String, String, String)> {
+        self.pending.borrow().clone()
+    }
+
     // ---- the two objects that everything uses
 
     pub fn set_toolhead(&self, toolhead: Rc<crate::toolhead::ToolHead>) {
@@ -210,6 +258,14 @@ impl Printer {
 
     pub fn gcode_move(&self) -> &Rc<crate::gcode_move::GCodeMove> {
         self.gcode_move.get().expect("made before any command runs")
+    }
+
+    pub fn files(&self) -> &dyn Files {
+        &*self.files
+    }
+
+    pub fn is_offline(&self) -> bool {
+        self.options.offline.is_some()
     }
 
     // ---- micro-controllers

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Printer;
-use crate::config::{ConfigError, PinDesc, PinFlags, Section};
+use crate::config::{ConfigError, PinDesc, Section};
 use crate::homing::Endstop;
 use crate::mcu::Mcu;
 
@@ -21,6 +21,19 @@ pub struct Pin {
     pub invert: bool,
     /// 1 pull-up, -1 pull-down, 0 none.
     pub pullup: i8,
+}
+
+/// Which marks may stand before a pin's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinFlags {
+    pub invert: bool,
+    pub pullup: bool,
+}
+
+impl PinFlags {
+    pub const PLAIN: PinFlags = PinFlags { invert: false, pullup: false };
+    pub const OUTPUT: PinFlags = PinFlags { invert: true, pullup: false };
+    pub const INPUT: PinFlags = PinFlags { invert: true, pullup: true };
 }
 
 /// An object that offers virtual endstops under its own chip name.
@@ -87,9 +100,9 @@ impl Pins {
         flags: PinFlags,
         share: Option<&str>,
     ) -> Result<Pin, ConfigError> {
-        let desc = PinDesc::parse(text, flags).map_err(|message| section.error(option, &message))?;
+        let desc = PinDesc::parse(text, flags.invert, flags.pullup).map_err(|message| section.error(option, message))?;
         let mcu = printer.mcu(&desc.chip).ok_or_else(|| {
-            section.error(option, &format!("Unknown pin chip name '{}' in pin '{text}'", desc.chip))
+            section.error(option, format!("Unknown pin chip name '{}' in pin '{text}'", desc.chip))
         })?;
         self.reserve(section, option, &desc, share)?;
         Ok(Pin { mcu, name: desc.pin, invert: desc.invert, pullup: desc.pullup })
@@ -102,7 +115,7 @@ impl Pins {
         if let Some((first, first_share)) = used.get(&key) {
             let shared = share.is_some() && first_share.as_deref() == share;
             if !shared && !self.may_repeat.borrow().contains(&key) {
-                return Err(section.error(option, &format!("pin {} used multiple times in config (also {first})", desc.pin)));
+                return Err(section.error(option, format!("pin {} used multiple times in config (also {first})", desc.pin)));
             }
         }
         used.insert(key, (user, share.map(str::to_string)));
@@ -112,24 +125,22 @@ impl Pins {
     /// An endstop may also be a virtual pin.
     pub fn take_endstop(&self, printer: &Rc<Printer>, section: &Section, option: &str) -> Result<EndstopPin, ConfigError> {
         let text = section.text(option).required()?;
-        let desc = PinDesc::parse(&text, PinFlags::INPUT).map_err(|message| section.error(option, &message))?;
+        let desc = PinDesc::parse(&text, true, true).map_err(|message| section.error(option, message))?;
         if printer.mcu(&desc.chip).is_some() {
             return self
                 .take_text(printer, section, option, &text, PinFlags::INPUT, Some("endstop"))
                 .map(EndstopPin::Mcu);
         }
         // The chip may be a section that comes later in the file.
-        let named: Vec<Section> = printer
-            .config
-            .sections()
-            .into_iter()
-            .filter(|s| s.name() == desc.chip || s.name().replace(' ', "_") == desc.chip || probe_alias(&s.name(), &desc.chip))
-            .collect();
+        let stands_behind =
+            |name: &&str| *name == desc.chip || name.replace(' ', "_") == desc.chip || probe_alias(name, &desc.chip);
+        let named: Vec<Section> =
+            printer.config.names().filter(stands_behind).filter_map(|name| printer.config.section(name)).collect();
         named.iter().try_for_each(|s| printer.load_section(s))?;
         let chip = self.virtual_chips.borrow().get(&desc.chip).cloned();
         let chip =
-            chip.ok_or_else(|| section.error(option, &format!("Unknown pin chip name '{}' in pin '{text}'", desc.chip)))?;
-        chip.endstop(&desc).map(EndstopPin::Virtual).map_err(|message| section.error(option, &message))
+            chip.ok_or_else(|| section.error(option, format!("Unknown pin chip name '{}' in pin '{text}'", desc.chip)))?;
+        chip.endstop(&desc).map(EndstopPin::Virtual).map_err(|message| section.error(option, message))
     }
 }
 

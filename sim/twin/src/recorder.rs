@@ -1,0 +1,217 @@
+//! Turns what happens in the twin into rows of the recording.
+//!
+//! Position is sampled at the twin's sample rate while something moves and not at all while nothing does; temperatures a few
+//! times a second; beads, events, lines and pin changes as they come.
+
+use std::io::Write;
+
+use drydock_host::printer::{Output, State as HostState};
+use drydock_plant::drive::Moves;
+use drydock_plant::{Event as PlantEvent, EventKind, Machine, Truth};
+use drydock_recording::{
+    Accel, Bead, Command, Console, End, Error, Event, Extrusion, Fan, Header, Load, Pin, State, Thermal, Writer,
+};
+
+use crate::world::Twin;
+
+/// Distance of the samples of temperature, fans and loads.
+const SLOW_NS: u64 = 250_000_000;
+/// Nothing has moved if no coordinate changed by more than this, mm.
+const STILL_MM: f64 = 1e-6;
+
+pub struct Recorder {
+    writer: Writer<Box<dyn Write>>,
+    next_slow_ns: u64,
+    last: [f64; 7],
+    was_still: bool,
+    last_fans: Vec<f64>,
+    beads: Vec<drydock_plant::Bead>,
+    events: Vec<PlantEvent>,
+    feature: u8,
+    truth: Truth,
+    extruder_motor: Option<usize>,
+    filament_mm2: f64,
+}
+
+impl Recorder {
+    pub fn new(to: Box<dyn Write>, header: Header, machine: &Machine) -> Result<Recorder, Error> {
+        let filament_mm = machine.extruders.first().map_or(1.75, |e| e.filament_mm);
+        Ok(Recorder {
+            extruder_motor: machine.motors.iter().position(|m| m.moves == Moves::Extruder(0)),
+            filament_mm2: std::f64::consts::PI * filament_mm * filament_mm / 4.0,
+            writer: Writer::new(to, header)?,
+            next_slow_ns: 0,
+            last: [f64::NAN; 7],
+            was_still: false,
+            last_fans: Vec::new(),
+            beads: Vec::new(),
+            events: Vec::new(),
+            feature: Bead::FEATURE_UNKNOWN,
+            truth: Truth::default(),
+        })
+    }
+
+    /// A sample of the twin at its present time.
+    pub fn sample(&mut self, twin: &mut Twin) -> Result<(), Error> {
+        let at_ns = twin.now_ns();
+        twin.plant.truth_into(&mut self.truth);
+        let truth = &self.truth;
+        let e_mm = self.extruder_motor.and_then(|i| truth.motors.get(i)).map_or(0.0, |m| m.commanded_mm);
+        let (d, n) = (truth.drive_mm, truth.nozzle_mm);
+        let now = [d[0], d[1], d[2], n[0], n[1], n[2], e_mm];
+        let still = now.iter().zip(&self.last).all(|(a, b)| (a - b).abs() <= STILL_MM);
+        if !still || !self.was_still {
+            self.writer.push(State { at_ns, drive_mm: d, nozzle_mm: n, e_mm })?;
+            self.writer.push(Extrusion {
+                at_ns,
+                pressure_mpa: truth.pressure_n.first().copied().unwrap_or(0.0) / self.filament_mm2,
+                flow_mm3_s: truth.flow_mm3_s.first().copied().unwrap_or(0.0),
+            })?;
+        }
+        self.was_still = still;
+        self.last = now;
+        self.drain(twin)?;
+        if at_ns >= self.next_slow_ns {
+            self.next_slow_ns = at_ns - at_ns % SLOW_NS + SLOW_NS;
+            self.slow_sample(twin, at_ns)?;
+        }
+        Ok(())
+    }
+
+    fn slow_sample(&mut self, twin: &Twin, at_ns: u64) -> Result<(), Error> {
+        for (i, name) in twin.heater_names.iter().enumerate() {
+            let believed = twin.host.heater(name).unwrap_or_default();
+            self.writer.push(Thermal {
+                at_ns,
+                heater: i as u8,
+                measured_c: believed.measured_c,
+                true_c: self.truth.heaters.get(i).map_or(0.0, |h| h.body_c),
+                target_c: believed.target_c,
+                duty: believed.duty,
+            })?;
+        }
+        for (motor, m) in self.truth.motors.iter().enumerate() {
+            let load_angle_deg = m.load_angle_rad.to_degrees();
+            self.writer.push(Load { at_ns, motor: motor as u8, load_angle_deg, lost_steps: m.lost_full_steps as i32 })?;
+        }
+        for (fan, speed) in twin.loom.fan_duty.iter().enumerate() {
+            if self.last_fans.get(fan) != Some(speed) {
+                self.writer.push(Fan { at_ns, fan: fan as u8, speed: *speed })?;
+            }
+        }
+        self.last_fans.clone_from(&twin.loom.fan_duty);
+        Ok(())
+    }
+
+    /// Takes what has gathered since the last time.
+    fn drain(&mut self, twin: &mut Twin) -> Result<(), Error> {
+        self.beads.clear();
+        twin.plant.take_beads(&mut self.beads);
+        for bead in &self.beads {
+            self.writer.push(Bead {
+                at_ns: bead.start_ns,
+                duration_ns: bead.end_ns.saturating_sub(bead.start_ns),
+                from_mm: bead.start_mm,
+                to_mm: bead.end_mm,
+                width_mm: bead.width_mm,
+                height_mm: bead.height_mm,
+                temperature_c: bead.melt_c,
+                feature: self.feature,
+            })?;
+        }
+        self.events.clear();
+        twin.plant.take_events(&mut self.events);
+        for event in &self.events {
+            let (severity, text) = describe(&event.kind);
+            self.writer.push(Event { at_ns: event.at_ns, severity, source: "plant".into(), text })?;
+        }
+        for (at_ns, mcu, pin, value) in twin.loom.pin_log.drain(..) {
+            self.writer.push(Pin { at_ns, pin: pin | (mcu as u16) << 12, value })?;
+        }
+        for (at_ns, chip, raw) in twin.loom.accel_log.drain(..) {
+            self.writer.push(Accel { at_ns, chip, raw })?;
+        }
+        Ok(())
+    }
+
+    /// What the host said.
+    pub fn output(&mut self, at_ns: u64, output: &Output) -> Result<(), Error> {
+        match output {
+            Output::Console(text) => self.writer.push(Console { at_ns, text: text.clone() }),
+            Output::Line { offset, number, text } => {
+                if let Some(feature) = feature_of(text) {
+                    self.feature = feature;
+                }
+                self.writer.push(Command { at_ns, line_no: *number, offset: *offset, text: text.clone() })
+            }
+            Output::State(HostState::Shutdown(message) | HostState::Error(message)) => {
+                let text = message.lines().next().unwrap_or_default().to_string();
+                self.writer.push(Event { at_ns, severity: Event::ERROR, source: "host".into(), text })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn finish(mut self, twin: &mut Twin, end: &End) -> Result<(), Error> {
+        self.drain(twin)?;
+        self.writer.finish(end).map(drop)
+    }
+}
+
+/// The features that slicers name in comments.
+fn feature_of(line: &str) -> Option<u8> {
+    let comment = line.strip_prefix(';')?.trim();
+    let name = comment.strip_prefix("TYPE:").or_else(|| comment.strip_prefix("FEATURE:"))?.trim().to_lowercase();
+    const NAMES: [(&str, u8); 21] = [
+        ("external perimeter", Bead::FEATURE_OUTER_WALL),
+        ("overhang perimeter", Bead::FEATURE_OUTER_WALL),
+        ("wall-outer", Bead::FEATURE_OUTER_WALL),
+        ("outer wall", Bead::FEATURE_OUTER_WALL),
+        ("perimeter", Bead::FEATURE_INNER_WALL),
+        ("internal perimeter", Bead::FEATURE_INNER_WALL),
+        ("wall-inner", Bead::FEATURE_INNER_WALL),
+        ("inner wall", Bead::FEATURE_INNER_WALL),
+        ("internal infill", Bead::FEATURE_INFILL),
+        ("fill", Bead::FEATURE_INFILL),
+        ("sparse infill", Bead::FEATURE_INFILL),
+        ("solid infill", Bead::FEATURE_SOLID),
+        ("skin", Bead::FEATURE_SOLID),
+        ("internal solid infill", Bead::FEATURE_SOLID),
+        ("top solid infill", Bead::FEATURE_TOP),
+        ("top surface", Bead::FEATURE_TOP),
+        ("bridge infill", Bead::FEATURE_BRIDGE),
+        ("bridge", Bead::FEATURE_BRIDGE),
+        ("skirt", Bead::FEATURE_SKIRT),
+        ("skirt/brim", Bead::FEATURE_SKIRT),
+        ("support material", Bead::FEATURE_SUPPORT),
+    ];
+    Some(NAMES.iter().find(|(n, _)| *n == name).map_or(Bead::FEATURE_UNKNOWN, |(_, f)| *f))
+}
+
+/// An event of the plant in words, and how bad it is.
+pub fn describe(kind: &EventKind) -> (u8, String) {
+    match kind {
+        EventKind::LostSteps { motor, full_steps } => {
+            (Event::ERROR, format!("motor {motor} lost steps: {full_steps} full steps in all"))
+        }
+        EventKind::NozzleHitBed { depth_mm, force_n } => {
+            (Event::ERROR, format!("the nozzle hit the bed: {depth_mm:.3} mm deep, {force_n:.0} N"))
+        }
+        EventKind::HitEndOfTravel { axis, force_n } => {
+            (Event::ERROR, format!("axis {} ran into its end with {force_n:.0} N", ["X", "Y", "Z"][*axis % 3]))
+        }
+        EventKind::NozzleHitPart { at_mm: p, force_n } => {
+            (Event::WARNING, format!("the nozzle hit the part at {:.1}, {:.1}, {:.2} mm with {force_n:.1} N", p[0], p[1], p[2]))
+        }
+        EventKind::PartKnockedLoose { force_n } => (Event::ERROR, format!("the part came loose at {force_n:.1} N")),
+        EventKind::PartAtRest { moved_mm: m } => {
+            (Event::INFO, format!("the loose part rests, moved by {:.1}, {:.1}, {:.1} mm", m[0], m[1], m[2]))
+        }
+        EventKind::ColdExtrusion { extruder, melt_c } => {
+            (Event::WARNING, format!("extruder {extruder} pushes filament at {melt_c:.0} degrees C: too cold to melt"))
+        }
+        EventKind::FilamentSlips { extruder, force_n } => {
+            (Event::WARNING, format!("the gear of extruder {extruder} slips on the filament at {force_n:.0} N"))
+        }
+    }
+}
