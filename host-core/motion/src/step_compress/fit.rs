@@ -58,7 +58,7 @@ pub(super) fn fit(latest: &[u32], slack: &[u32], origin: u32, likely_count: usiz
             n = (got + got / 3 + 1).min(available);
         } else {
             let held = reach.max(got);
-            n = held + (n - held.min(n)) / 3;
+            n = held + (n - held.min(n)) / 2;
         }
         reach = reach.max(got);
         if n <= reach {
