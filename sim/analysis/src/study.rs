@@ -15,7 +15,7 @@ use std::ops::Range;
 pub struct Options {
     /// The layer to show; the one that rings most where it is not given.
     pub z_mm: Option<f64>,
-    /// Ringing is what is left this long after a corner; before, the corner itself is being rounded.
+    /// Ringing is what is left this long after a corner, and not before the motors follow the wall.
     pub settle_s: f64,
     /// Pairs of extremes in a curve.
     pub columns: usize,
@@ -253,17 +253,14 @@ impl Layers {
 
 /// Whether what is seen here is ringing: after the corner has been rounded, before the next one.
 fn rings(point: &WallPoint, settle_s: f64) -> bool {
-    (settle_s..settle_s + RINGING_WINDOW_S).contains(&point.since_corner_s)
+    point.settled
+        && (settle_s..settle_s + RINGING_WINDOW_S).contains(&point.since_corner_s)
         && point.until_corner_s >= settle_s
         && point.from_corner_mm >= NEAREST_MM
 }
 
 /// The first walk.
-fn survey<S: Read + Seek>(
-    label: &str,
-    reader: &mut Reader<S>,
-    options: &Options,
-) -> Result<(RunStudy, Layers), Error> {
+fn survey<S: Read + Seek>(label: &str, reader: &mut Reader<S>, options: &Options) -> Result<(RunStudy, Layers), Error> {
     let (first_ns, last_ns) = reader.span_ns().unwrap_or((0, 1));
     let span_s = (first_ns as f64 * 1e-9, last_ns.max(first_ns + 1) as f64 * 1e-9);
     let curve = || Envelope::new(span_s.0, span_s.1, options.columns);
