@@ -15,7 +15,7 @@ use crate::klippy_log;
 use crate::mcu::Mcu;
 use crate::objects::print_stats::PrintStats;
 use crate::objects::virtual_sdcard::VirtualSdcard;
-use crate::objects::{force_move, stepper_enable, tuning_tower};
+use crate::objects::{force_move, manual_probe, stepper_enable, tuning_tower};
 use crate::printer::{Event, Options, Output, Printer, State, dispatch};
 use crate::reactor::{EventTime, Reactor};
 use crate::thermal::heaters::Heaters;
@@ -174,6 +174,7 @@ fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), Con
     }
     ToolHead::load(printer)?;
     extruder::load_all(printer)?;
+    manual_probe::load(printer)?;
     tuning_tower::load(printer);
     stepper_enable::load(printer);
     force_move::register_buzz(printer);
@@ -242,6 +243,14 @@ async fn connect(printer: &Rc<Printer>) {
         // A micro-controller that was configured before knows where its motors are.
         if let Err(error) = stepper.mcu_stepper().sync_position().await {
             printer.set_state(State::Error(error.to_string()));
+            return;
+        }
+    }
+    for connector in printer.take_after_connect() {
+        if let Err(error) = connector(printer.clone()).await {
+            printer.log(error.to_string());
+            printer.set_state(State::Error(error.to_string()));
+            printer.gcode.respond_error(&error.to_string());
             return;
         }
     }
