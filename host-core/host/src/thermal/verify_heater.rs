@@ -20,7 +20,7 @@ pub(super) fn load_for(printer: &Rc<Printer>, heater: &Rc<Heater>) -> Result<(),
         heating_gain_k: section.float("heating_gain").above(0.0).or(2.0)?,
         check_gain_time_s: section.float("check_gain_time").min(1.0).or(if name == "heater_bed" { 60.0 } else { 20.0 })?,
     };
-    if printer.options.offline.is_some() {
+    if printer.is_offline() {
         return Ok(());
     }
     let (weak, heater) = (Rc::downgrade(printer), Rc::downgrade(heater));
