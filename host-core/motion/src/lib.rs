@@ -14,4 +14,5 @@ extern crate std;
 pub mod kinematics;
 pub mod lookahead;
 pub mod shapers;
+pub mod step_times;
 pub mod trapq;

@@ -1,4 +1,5 @@
 //! Planned moves against the peer's own trapezoids.
+#![allow(clippy::disallowed_methods, reason = "reads reference data")]
 
 mod reference_support;
 use reference_support::{KINEMATICS, PROGRAMS, columns, plan, read_trap_csv, reference, trap_rows};

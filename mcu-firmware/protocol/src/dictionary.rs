@@ -118,7 +118,7 @@ impl Dictionary {
         for (key, messages) in [("commands", &self.commands), ("responses", &self.responses), ("output", &self.output)]
         {
             member(key, &mut out);
-            write_map(messages, &mut out, |id, out| write_number(id, out));
+            write_map(messages, &mut out, write_number);
         }
         member("enumerations", &mut out);
         write_map(&self.enumerations, &mut out, |entries, out| write_entries(entries, out));

@@ -1,17 +1,20 @@
 //! Reads the reference programs and drives the crate as a toolhead does. The configurations there are few, so they
 //! are written down here rather than parsed.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, clippy::disallowed_methods, reason = "each test binary uses its own part, and reads files")]
 
 use drydock_motion::kinematics::extruder::ExtruderLimits;
-use drydock_motion::kinematics::{AnyKinematics, Kinematics, cartesian, corexy};
+use drydock_motion::kinematics::{ActuatorMap, AnyKinematics, Kinematics, cartesian, corexy};
 use drydock_motion::lookahead::{E, LookAhead, Move, PlannedMove, VelocityLimits};
-use drydock_motion::trapq::TrapMove;
+use drydock_motion::shapers::AnyShaper;
+use drydock_motion::step_times::{ClockMap, StepGenerator, StepSink};
+use drydock_motion::trapq::{TrapMove, TrapQ};
 use std::path::PathBuf;
 
 pub const PROGRAMS: [&str; 6] =
     ["p1_trapezoid", "p2_corner", "p3_arcpoly", "p4_extrude_pa", "p5_shaper", "p6_pa_and_shaper"];
 pub const KINEMATICS: [&str; 2] = ["cartesian", "corexy"];
 pub const START: [f64; 3] = [50.0, 50.0, 10.0];
+pub const CLOCK_HZ: f64 = 168e6;
 /// The first move of a program.
 pub const FIRST_PRINT_TIME: f64 = 0.25;
 
@@ -123,4 +126,99 @@ pub fn read_trap_csv(text: &str) -> Vec<(u8, TrapMove)> {
             (queue, m)
         })
         .collect()
+}
+
+/// Bytes of a `.gz` file.
+pub fn gunzip(path: &std::path::Path) -> Vec<u8> {
+    let bytes = std::fs::read(path).unwrap();
+    assert_eq!(bytes[..3], [0x1f, 0x8b, 8], "{} is no gzip file", path.display());
+    let mut start = 10;
+    // A stored file name ends with a zero.
+    if bytes[3] & 8 != 0 {
+        start += bytes[start..].iter().position(|&b| b == 0).unwrap() + 1;
+    }
+    miniz_oxide::inflate::decompress_to_vec(&bytes[start..]).unwrap()
+}
+
+/// One stepper's part of a `.steps.csv`.
+#[derive(Debug, Default)]
+pub struct ReferenceSteps {
+    pub name: String,
+    pub dirs: Vec<bool>,
+    pub compressed: Vec<u64>,
+    pub exact: Vec<u64>,
+}
+
+pub fn read_steps(path: &std::path::Path) -> Vec<ReferenceSteps> {
+    let text = String::from_utf8(gunzip(path)).unwrap();
+    let mut steppers: Vec<ReferenceSteps> = Vec::new();
+    for line in text.lines().skip(1) {
+        let words: Vec<&str> = line.split(',').collect();
+        if steppers.last().is_none_or(|s| s.name != words[0]) {
+            steppers.push(ReferenceSteps { name: words[0].into(), ..Default::default() });
+        }
+        let s = steppers.last_mut().unwrap();
+        s.dirs.push(words[1] == "1");
+        s.compressed.push(words[4].parse().unwrap());
+        s.exact.push(words[5].parse().unwrap());
+    }
+    steppers
+}
+
+/// A case's steppers, set up as its configuration says, and the queue that each follows.
+pub struct Case {
+    pub toolhead: TrapQ,
+    pub extruder: TrapQ,
+    pub steppers: Vec<(&'static str, StepGenerator)>,
+}
+
+impl Case {
+    pub fn new(program: &str, kinematics: &str, moves: &[(u8, TrapMove)]) -> Self {
+        let mut toolhead = TrapQ::new(START);
+        let mut extruder = TrapQ::new([0.0; 3]);
+        for (queue, m) in moves {
+            if *queue == 1 { toolhead.append(m) } else { extruder.append(m) }
+        }
+        let machine = machine(kinematics);
+        let clock_map = ClockMap::main(CLOCK_HZ);
+        let mut steppers = Vec::new();
+        for ((name, map), step_mm) in
+            machine.stepper_names().iter().zip(machine.actuators()).zip([0.0125, 0.0125, 0.0025])
+        {
+            let mut stepper = StepGenerator::new(map, step_mm, clock_map);
+            if program.contains("shaper") {
+                for axis in 0..2 {
+                    let mzv = AnyShaper::parse("mzv").unwrap().pulses(40.0, 0.1).unwrap();
+                    stepper.set_shaper(axis, Some(mzv));
+                }
+            }
+            stepper.set_position(&toolhead, 0.0, START);
+            steppers.push((*name, stepper));
+        }
+        let mut motor = StepGenerator::new(ActuatorMap::Linear([1.0, 0.0, 0.0]), 0.01, clock_map);
+        if program.contains("pa") {
+            motor.set_pressure_advance(0.0, 0.05);
+            motor.set_smooth_time(0.04);
+        }
+        steppers.push(("extruder", motor));
+        Self { toolhead, extruder, steppers }
+    }
+
+    pub fn queue(&self, stepper: &str) -> &TrapQ {
+        if stepper == "extruder" { &self.extruder } else { &self.toolhead }
+    }
+
+    /// All steps of one stepper, generated in batches of `batch_s`.
+    pub fn run(&self, stepper: usize, batch_s: f64, sink: &mut impl StepSink) {
+        let (name, generator) = &self.steppers[stepper];
+        let mut generator = generator.clone();
+        let queue = self.queue(name);
+        let end = queue.end_time() + 1.0;
+        let mut until = 0.0;
+        while until < end {
+            until += batch_s;
+            generator.generate(queue, until, sink);
+        }
+        generator.finish(sink);
+    }
 }

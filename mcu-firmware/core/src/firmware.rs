@@ -1,0 +1,402 @@
+//! One micro-controller's state and its entry points: bytes in, timers, tasks.
+//!
+//! On a chip, the timer interrupt calls [`Firmware::timer_irq`] and the main loop calls [`Firmware::rx`] and
+//! [`Firmware::run_tasks`]; the virtual MCU calls the same, each at its own simulated time. Handlers that run in timer
+//! context never send: they leave a mark for their task.
+
+use crate::board::Board;
+use crate::commands;
+use crate::link::Link;
+use crate::objects::Objects;
+use crate::shutdown::Shutdown;
+use crate::timers::{Caller, Next, Timers, is_before};
+use drydock_protocol::block::{CONTENT_MAX, Event};
+use drydock_protocol::vlq::Reader;
+
+/// Constant `STATS_SUMSQ_BASE`: the squares of task times are counted in units of so many ticks squared.
+pub(crate) const STATS_SUMSQ_BASE: u32 = 256;
+const STATS_PERIOD_S: u32 = 5;
+/// A timer that stays at its moment so many times in a row asks for a rate that no chip can hold.
+const STUCK_MAX: u32 = 256;
+
+/// A chip's whole program: firmware and the board that it runs on.
+#[derive(Clone, Debug)]
+pub struct Mcu<B: Board> {
+    pub board: B,
+    pub firmware: Firmware,
+}
+
+impl<B: Board> Mcu<B> {
+    /// Starts the firmware and announces it.
+    pub fn new(mut board: B) -> Self {
+        let mut firmware = Firmware::new();
+        firmware.start(&mut board);
+        firmware.announce(&mut board);
+        Self { board, firmware }
+    }
+
+    /// Takes bytes that came from the host and executes each block that they complete.
+    pub fn rx(&mut self, bytes: &[u8]) {
+        self.firmware.rx(&mut self.board, bytes);
+    }
+
+    /// Runs every timer that is due; the clock at which the next one is.
+    pub fn timer_irq(&mut self) -> Option<u32> {
+        self.firmware.timer_irq(&mut self.board)
+    }
+
+    /// Runs every task that has something to do.
+    pub fn run_tasks(&mut self) {
+        self.firmware.run_tasks(&mut self.board);
+    }
+
+    /// The clock at which the next timer is due.
+    pub fn next_timer(&self) -> Option<u32> {
+        self.firmware.next_timer()
+    }
+}
+
+/// Tasks that have something to do, one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Task {
+    Shutdown,
+    Trsync,
+    AnalogIn,
+    Adxl345,
+    TmcUart,
+    Buttons,
+    Counter,
+    Stats,
+}
+
+/// State of one micro-controller.
+#[derive(Clone, Debug, Default)]
+pub struct Firmware {
+    pub(crate) link: Link,
+    pub(crate) timers: Timers,
+    pub(crate) objects: Objects,
+    pub(crate) tasks: u32,
+    shutdown: Option<Shutdown>,
+    shutdown_clock: u32,
+    /// Time behind which a running timer is given up, 1 ms.
+    late_ticks: u32,
+    stuck: u32,
+    stats: Stats,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Stats {
+    passes: u32,
+    busy_ticks: u32,
+    busy_ticks_squared: u32,
+    last_clock: u32,
+    wraps: u32,
+}
+
+impl Firmware {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins timekeeping. MUST be called once before anything else.
+    pub fn start<B: Board>(&mut self, board: &mut B) {
+        let now = board.now();
+        self.late_ticks = board.clock_freq_hz() / 1000;
+        self.stats.last_clock = now;
+        self.timers.insert(Caller::Stats, now.wrapping_add(board.clock_freq_hz().wrapping_mul(STATS_PERIOD_S)));
+    }
+
+    /// Tells the host that the chip has started anew.
+    pub fn announce<B: Board>(&mut self, board: &mut B) {
+        self.link.starting(board);
+    }
+
+    /// Takes bytes that came from the host and executes each block that they complete.
+    pub fn rx<B: Board>(&mut self, board: &mut B, bytes: &[u8]) {
+        let mut input = bytes;
+        while let Some(event) = self.link.deframer.next(&mut input) {
+            if let Event::Block(block) = event {
+                let mut content = [0; CONTENT_MAX];
+                let (seq, len) = (block.seq, block.content.len());
+                content[..len].copy_from_slice(block.content);
+                if self.link.accept(seq) {
+                    self.execute(board, &content[..len]);
+                }
+            }
+            self.link.acknowledge(board);
+        }
+    }
+
+    fn execute<B: Board>(&mut self, board: &mut B, content: &[u8]) {
+        let mut reader = Reader::new(content);
+        while !reader.is_empty() {
+            if let Err(reason) = commands::execute(self, board, &mut reader) {
+                self.shut_down(board, reason);
+                self.run_tasks(board);
+                return;
+            }
+        }
+    }
+
+    /// The clock at which the next timer is due.
+    #[inline]
+    pub fn next_timer(&self) -> Option<u32> {
+        self.timers.next_wake()
+    }
+
+    /// Runs every timer that is due; the clock at which the next one is.
+    pub fn timer_irq<B: Board>(&mut self, board: &mut B) -> Option<u32> {
+        while let Some(wake) = self.next_timer() {
+            if is_before(board.now(), wake) {
+                return Some(wake);
+            }
+            self.dispatch_next(board);
+        }
+        None
+    }
+
+    /// Runs the soonest timer, which the caller has found due.
+    #[inline]
+    pub fn dispatch_next<B: Board>(&mut self, board: &mut B) {
+        let Some((wake, caller)) = self.timers.next() else { return };
+        let Caller::Stepper(index) = caller else { return self.dispatch_other(board, wake, caller) };
+        match self.objects.step(board, index) {
+            Ok(Some(next)) if is_before(next, board.now().wrapping_sub(self.late_ticks)) => {
+                self.shut_down(board, Shutdown::RescheduledInPast);
+            }
+            Ok(Some(next)) => self.timers.move_next(next),
+            Ok(None) => self.timers.pop(),
+            Err(reason) => self.shut_down(board, reason),
+        }
+    }
+
+    #[inline(never)]
+    fn dispatch_other<B: Board>(&mut self, board: &mut B, wake: u32, caller: Caller) {
+        self.timers.pop();
+        let next = match self.call(board, wake, caller) {
+            Ok(Some(next)) => next,
+            Ok(None) => return,
+            Err(reason) => return self.shut_down(board, reason),
+        };
+        self.stuck = if next == wake { self.stuck + 1 } else { 0 };
+        if self.stuck > STUCK_MAX || is_before(next, board.now().wrapping_sub(self.late_ticks)) {
+            self.shut_down(board, Shutdown::RescheduledInPast);
+        } else {
+            self.timers.insert(caller, next);
+        }
+    }
+
+    fn call<B: Board>(&mut self, board: &mut B, wake: u32, caller: Caller) -> Next {
+        match caller {
+            Caller::Stats => {
+                self.wake_task(Task::Stats);
+                Ok(Some(wake.wrapping_add(board.clock_freq_hz().wrapping_mul(STATS_PERIOD_S))))
+            }
+            Caller::Stepper(index) => self.objects.step(board, index),
+            Caller::DigitalOut(index) => self.digital_out_event(board, index, wake),
+            Caller::PwmOut(index) => self.pwm_out_event(board, index, wake),
+            Caller::AnalogIn(index) => self.analog_in_event(board, index),
+            Caller::Endstop(index) => self.endstop_event(board, index, wake),
+            Caller::TrsyncReport(index) => self.trsync_report_event(index, wake),
+            Caller::TrsyncExpire(index) => self.trsync_expire_event(board, index),
+            Caller::Adxl345(index) => self.adxl345_event(index),
+            Caller::TmcUart(index) => self.tmcuart_event(board, index, wake),
+            Caller::Buttons(index) => self.buttons_event(board, index, wake),
+            Caller::Counter(index) => self.counter_event(board, index, wake),
+        }
+    }
+
+    /// Whether a task has something to do.
+    #[inline]
+    pub fn has_tasks(&self) -> bool {
+        self.tasks != 0
+    }
+
+    /// Runs every task that has something to do.
+    pub fn run_tasks<B: Board>(&mut self, board: &mut B) {
+        let start = board.now();
+        let due = core::mem::take(&mut self.tasks);
+        let is_due = |task: Task| due & (1 << task as u8) != 0;
+        if is_due(Task::Shutdown)
+            && let Some(reason) = self.shutdown
+        {
+            self.link.shutdown(board, self.shutdown_clock, reason.id());
+        }
+        if is_due(Task::Trsync) {
+            self.trsync_task(board);
+        }
+        if is_due(Task::AnalogIn) {
+            self.analog_in_task(board);
+        }
+        if is_due(Task::Adxl345) {
+            self.adxl345_task(board);
+        }
+        if is_due(Task::TmcUart) {
+            self.tmcuart_task(board);
+        }
+        if is_due(Task::Buttons) {
+            self.buttons_task(board);
+        }
+        if is_due(Task::Counter) {
+            self.counter_task(board);
+        }
+        self.count_pass(board.now(), start);
+        if is_due(Task::Stats) {
+            self.report_stats(board);
+        }
+    }
+
+    pub(crate) fn wake_task(&mut self, task: Task) {
+        self.tasks |= 1 << task as u8;
+    }
+
+    fn count_pass(&mut self, now: u32, start: u32) {
+        let ticks = now.wrapping_sub(start);
+        let stats = &mut self.stats;
+        stats.passes = stats.passes.wrapping_add(1);
+        stats.busy_ticks = stats.busy_ticks.wrapping_add(ticks);
+        let squared = (u64::from(ticks) * u64::from(ticks)).div_ceil(u64::from(STATS_SUMSQ_BASE));
+        stats.busy_ticks_squared = stats.busy_ticks_squared.saturating_add(u32::try_from(squared).unwrap_or(u32::MAX));
+    }
+
+    fn report_stats<B: Board>(&mut self, board: &mut B) {
+        self.note_clock(board.now());
+        let Stats { passes, busy_ticks, busy_ticks_squared, .. } = self.stats;
+        self.link.stats(board, passes, busy_ticks, busy_ticks_squared);
+        (self.stats.passes, self.stats.busy_ticks, self.stats.busy_ticks_squared) = (0, 0, 0);
+    }
+
+    /// Counts the wraps of the clock; called often enough that none is missed.
+    fn note_clock(&mut self, now: u32) {
+        if now < self.stats.last_clock {
+            self.stats.wraps = self.stats.wraps.wrapping_add(1);
+        }
+        self.stats.last_clock = now;
+    }
+
+    /// Why the firmware is shut down, if it is.
+    pub fn shutdown_reason(&self) -> Option<Shutdown> {
+        self.shutdown
+    }
+
+    /// Whether the configuration is complete.
+    pub fn is_configured(&self) -> bool {
+        self.objects.config_crc.is_some()
+    }
+
+    /// Messages that found no room on the way out.
+    pub fn dropped_messages(&self) -> u32 {
+        self.link.dropped
+    }
+
+    /// Tells a host that a command is refused because of a shutdown.
+    pub(crate) fn refuses<B: Board>(&mut self, board: &mut B) -> bool {
+        if let Some(reason) = self.shutdown {
+            self.link.is_shutdown(board, reason.id());
+        }
+        self.shutdown.is_some()
+    }
+
+    /// Stops everything and brings each output to its default. Only the first reason counts.
+    #[cold]
+    pub(crate) fn shut_down<B: Board>(&mut self, board: &mut B, reason: Shutdown) {
+        if self.shutdown.is_some() {
+            return;
+        }
+        self.shutdown = Some(reason);
+        self.shutdown_clock = board.now();
+        self.timers.clear_objects();
+        self.objects.shut_down(board);
+        self.wake_task(Task::Shutdown);
+    }
+
+    /// Hands every number of the state that an outcome may depend on to `fold`, in a fixed order.
+    pub fn fold_state(&self, fold: &mut impl FnMut(u64)) {
+        fold(u64::from(self.link.next_seq()));
+        fold(u64::from(self.link.dropped));
+        fold(self.shutdown.map_or(0, |reason| u64::from(reason.id())));
+        fold(u64::from(self.shutdown_clock));
+        fold(u64::from(self.stats.wraps) << 32 | u64::from(self.stats.last_clock));
+        self.timers.fold_state(fold);
+        self.objects.fold_state(fold);
+    }
+}
+
+/// The commands that belong to no object.
+impl Firmware {
+    pub(crate) fn identify<B: Board>(&mut self, board: &mut B, offset: u32, count: u8) -> Result<(), Shutdown> {
+        let mut chunk = [0; IDENTIFY_MAX];
+        let rest = board.dictionary().get(offset as usize..).unwrap_or_default();
+        let len = rest.len().min(usize::from(count)).min(IDENTIFY_MAX);
+        chunk[..len].copy_from_slice(&rest[..len]);
+        self.link.identify_response(board, offset, &chunk[..len]);
+        Ok(())
+    }
+
+    pub(crate) fn get_uptime<B: Board>(&mut self, board: &mut B) -> Result<(), Shutdown> {
+        let now = board.now();
+        self.note_clock(now);
+        self.link.uptime(board, self.stats.wraps, now);
+        Ok(())
+    }
+
+    pub(crate) fn get_clock<B: Board>(&mut self, board: &mut B) -> Result<(), Shutdown> {
+        let now = board.now();
+        self.link.clock(board, now);
+        Ok(())
+    }
+
+    pub(crate) fn get_config<B: Board>(&mut self, board: &mut B) -> Result<(), Shutdown> {
+        let crc = self.objects.config_crc;
+        let move_count = self.objects.moves.capacity();
+        let is_shutdown = self.shutdown.is_some();
+        self.link.config(board, u8::from(crc.is_some()), crc.unwrap_or(0), u8::from(is_shutdown), move_count);
+        Ok(())
+    }
+
+    pub(crate) fn emergency_stop<B: Board>(&mut self, _board: &mut B) -> Result<(), Shutdown> {
+        Err(Shutdown::CommandRequest)
+    }
+
+    pub(crate) fn clear_shutdown<B: Board>(&mut self, _board: &mut B) -> Result<(), Shutdown> {
+        self.shutdown.take().map(|_| ()).ok_or(Shutdown::ClearedWhenRunning)
+    }
+
+    pub(crate) fn reset<B: Board>(&mut self, board: &mut B) -> Result<(), Shutdown> {
+        board.reset();
+        Ok(())
+    }
+
+    pub(crate) fn config_reset<B: Board>(&mut self, _board: &mut B) -> Result<(), Shutdown> {
+        if self.shutdown.is_none() {
+            return Err(Shutdown::ConfigResetWhenRunning);
+        }
+        self.objects = Objects::default();
+        self.tasks = 0;
+        self.shutdown = None;
+        Ok(())
+    }
+
+    pub(crate) fn debug_ping<B: Board>(&mut self, board: &mut B, data: &[u8]) -> Result<(), Shutdown> {
+        self.link.pong(board, data);
+        Ok(())
+    }
+
+    pub(crate) fn debug_nop<B: Board>(&mut self, _board: &mut B) -> Result<(), Shutdown> {
+        Ok(())
+    }
+
+    pub(crate) fn allocate_oids<B: Board>(&mut self, _board: &mut B, count: u8) -> Result<(), Shutdown> {
+        self.objects.allocate(count)
+    }
+
+    pub(crate) fn finalize_config<B: Board>(&mut self, board: &mut B, crc: u32) -> Result<(), Shutdown> {
+        let count = self.objects.finalize(crc, board.move_count())?;
+        self.timers.reserve(count);
+        Ok(())
+    }
+}
+
+/// Bytes of the dictionary that fit a block beside id, offset and length.
+const IDENTIFY_MAX: usize = 50;

@@ -1,0 +1,190 @@
+//! The ADXL345 accelerometer: its FIFO read at a fixed period and sent on, ten samples to a message.
+//!
+//! Each round asks the chip how many samples it holds and reads just those, so no sample is read twice. The host finds
+//! the time of each sample from `query_adxl345_status` alone, which therefore counts what is buffered here and there.
+
+use super::spi::Spi;
+use crate::board::Board;
+use crate::firmware::{Firmware, Task};
+use crate::link::Link;
+use crate::shutdown::Shutdown;
+use crate::timers::{Caller, Next};
+
+const REG_DATA: u8 = 0x32;
+const REG_FIFO_STATUS: u8 = 0x39;
+const READ: u8 = 0x80;
+const READ_MANY: u8 = 0xc0;
+const FIFO_LEN: u8 = 32;
+
+const SAMPLE_BYTES: usize = 5;
+/// Ten samples: 50 bytes, and no more than the peer's 51.
+const REPORT_BYTES: usize = 10 * SAMPLE_BYTES;
+/// Bit of a sample's last byte that tells the host not to believe it.
+const SAMPLE_BAD: u8 = 0x80;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Adxl345 {
+    oid: u8,
+    spi: u8,
+    rest_ticks: u32,
+    /// A round is due.
+    due: bool,
+    sequence: u16,
+    overflows: u16,
+    data: [u8; REPORT_BYTES],
+    data_len: usize,
+}
+
+impl Adxl345 {
+    pub fn stop(&mut self) {
+        self.rest_ticks = 0;
+        self.due = false;
+        self.data_len = 0;
+    }
+
+    /// Samples that the chip holds; `None` where the answer is none that the chip can give.
+    fn fifo_level<B: Board>(&self, board: &mut B, spis: &[Spi]) -> Option<u8> {
+        let mut data = [REG_FIFO_STATUS | READ, 0];
+        spis.get(usize::from(self.spi))?.transfer(board, &mut data).ok()?;
+        (data[1] & 0x7f <= FIFO_LEN).then_some(data[1] & 0x3f)
+    }
+
+    fn read_round<B: Board>(&mut self, board: &mut B, link: &mut Link, spis: &[Spi]) {
+        let Some(level) = self.fifo_level(board, spis) else {
+            return self.push(board, link, [0xff, 0xff, 0xff, 0xff, 0xff | SAMPLE_BAD]);
+        };
+        if level == FIFO_LEN {
+            self.overflows = self.overflows.wrapping_add(1);
+        }
+        for _ in 0..level {
+            let mut data = [0; 7];
+            data[0] = REG_DATA | READ_MANY;
+            let Some(Ok(())) = spis.get(usize::from(self.spi)).map(|spi| spi.transfer(board, &mut data)) else {
+                return;
+            };
+            self.push(board, link, pack(data));
+        }
+    }
+
+    fn push<B: Board>(&mut self, board: &mut B, link: &mut Link, sample: [u8; SAMPLE_BYTES]) {
+        if let Some(place) = self.data.get_mut(self.data_len..self.data_len + SAMPLE_BYTES) {
+            place.copy_from_slice(&sample);
+            self.data_len += SAMPLE_BYTES;
+        }
+        if self.data_len + SAMPLE_BYTES > REPORT_BYTES {
+            link.sensor_bulk_data(board, self.oid, self.sequence, &self.data[..self.data_len]);
+            self.sequence = self.sequence.wrapping_add(1);
+            self.data_len = 0;
+        }
+    }
+
+    pub fn fold_state(&self, fold: &mut impl FnMut(u64)) {
+        fold(u64::from(self.sequence) << 16 | u64::from(self.overflows));
+        fold(self.data_len as u64);
+    }
+}
+
+/// Three numbers of 13 bits in five bytes: the low bytes, and the upper five bits shared out over two bytes.
+fn pack(data: [u8; 7]) -> [u8; SAMPLE_BYTES] {
+    let [_, x_low, x_high, y_low, y_high, z_low, z_high] = data;
+    // A register's upper bits repeat the sign; anything else is no sample.
+    let is_good = [x_high, y_high, z_high].iter().all(|high| matches!(high & 0xf0, 0 | 0xf0));
+    if !is_good {
+        return [0xff; SAMPLE_BYTES];
+    }
+    [x_low, y_low, z_low, x_high & 0x1f | z_high << 5, y_high & 0x1f | z_high << 2 & 0x60]
+}
+
+impl Firmware {
+    pub(crate) fn config_adxl345<B: Board>(&mut self, _board: &mut B, oid: u8, spi_oid: u8) -> Result<(), Shutdown> {
+        let spi = self.objects.spi_index(spi_oid)?;
+        let sensor = Adxl345 {
+            oid,
+            spi,
+            rest_ticks: 0,
+            due: false,
+            sequence: 0,
+            overflows: 0,
+            data: [0; REPORT_BYTES],
+            data_len: 0,
+        };
+        self.objects.add_adxl345(oid, sensor)
+    }
+
+    pub(crate) fn query_adxl345<B: Board>(&mut self, board: &mut B, oid: u8, rest_ticks: u32) -> Result<(), Shutdown> {
+        let index = self.objects.adxl345_index(oid)?;
+        self.timers.remove(Caller::Adxl345(index));
+        let sensor = self.objects.adxl345(oid)?;
+        sensor.stop();
+        if rest_ticks == 0 {
+            return Ok(());
+        }
+        sensor.rest_ticks = rest_ticks;
+        (sensor.sequence, sensor.overflows) = (0, 0);
+        let now = board.now();
+        self.timers.set(Caller::Adxl345(index), now.wrapping_add(rest_ticks), now)
+    }
+
+    pub(crate) fn query_adxl345_status<B: Board>(&mut self, board: &mut B, oid: u8) -> Result<(), Shutdown> {
+        let index = self.objects.adxl345_index(oid)?;
+        let Some(sensor) = self.objects.adxl345s.get(usize::from(index)) else { return Err(Shutdown::OidType) };
+        let start = board.now();
+        let level = sensor.fifo_level(board, &self.objects.spis).unwrap_or(0);
+        let ticks = board.now().wrapping_sub(start);
+        let buffered = (sensor.data_len + usize::from(level) * SAMPLE_BYTES) as u32;
+        self.link.sensor_bulk_status(board, oid, start, ticks, sensor.sequence, buffered, sensor.overflows);
+        Ok(())
+    }
+
+    pub(crate) fn adxl345_event(&mut self, index: u8) -> Next {
+        if let Some(sensor) = self.objects.adxl345s.get_mut(usize::from(index)) {
+            sensor.due = true;
+            self.wake_task(Task::Adxl345);
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn adxl345_task<B: Board>(&mut self, board: &mut B) {
+        for (index, sensor) in self.objects.adxl345s.iter_mut().enumerate() {
+            if !core::mem::take(&mut sensor.due) {
+                continue;
+            }
+            sensor.read_round(board, &mut self.link, &self.objects.spis);
+            let caller = Caller::Adxl345(index as u8);
+            self.timers.remove(caller);
+            self.timers.insert(caller, board.now().wrapping_add(sensor.rest_ticks));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a host takes the five bytes apart.
+    fn unpack([x_low, y_low, z_low, xz, yz]: [u8; 5]) -> Option<[i32; 3]> {
+        let signed = |low: u8, high: u8| (i32::from(low) | i32::from(high) << 8) << 19 >> 19;
+        let z_high = xz >> 5 | (yz & 0x60) >> 2;
+        (yz & SAMPLE_BAD == 0).then(|| [signed(x_low, xz & 0x1f), signed(y_low, yz & 0x1f), signed(z_low, z_high)])
+    }
+
+    #[test]
+    fn every_13_bit_number_survives_packing_on_each_axis() {
+        for value in -4096_i16..4096 {
+            for axis in 0..3 {
+                let mut sample = [17, -18, 4095];
+                sample[axis] = value;
+                let mut data = [0; 7];
+                for (place, number) in data[1..].chunks_exact_mut(2).zip(sample) {
+                    place.copy_from_slice(&i16::to_le_bytes(number));
+                }
+                assert_eq!(unpack(pack(data)), Some(sample.map(i32::from)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_chip_answers_is_marked_bad() {
+        assert_eq!(unpack(pack([0, 0, 0x55, 0, 0, 0, 0])), None);
+    }
+}
