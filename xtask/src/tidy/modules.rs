@@ -6,6 +6,10 @@ use crate::Findings;
 /// Folders where one file is one entry, and the folder's `mod.rs` holds the list.
 const REGISTRIES: &[&str] = &["kinematics", "shapers", "sensors", "thermistors", "faults", "exports"];
 
+/// Folders whose list lies elsewhere, and where.
+const LISTED_ELSEWHERE: &[(&str, &[&str])] =
+    &[("host-core/host/src/objects/", &["host-core/host/src/printer/sections.rs", "host-core/host/src/host.rs"])];
+
 /// Files in such a folder that are no entry, but something that the entries share.
 const SHARED: &[&str] = &["host-core/motion/src/kinematics/extruder.rs"];
 
@@ -42,6 +46,22 @@ pub fn unlisted_entries(tree: &Tree) -> Findings {
                 && !code.lines().any(|line| !declared(&line) && has_word(line, &name))
             {
                 found.push(format!("{}: the list in {parent} does not name {name}", file.path));
+            }
+        }
+    }
+    found.extend(unlisted_elsewhere(tree));
+    found
+}
+
+fn unlisted_elsewhere(tree: &Tree) -> Findings {
+    let mut found = Vec::new();
+    for (folder, lists) in LISTED_ELSEWHERE {
+        let texts: Vec<String> = lists.iter().filter_map(|list| tree.text(list)).map(code).collect();
+        for file in tree.files.iter().filter(|file| file.extension() == "rs") {
+            let Some(inside) = file.path.strip_prefix(folder) else { continue };
+            let name = inside.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+            if name != "mod" && !texts.iter().any(|text| has_word(text, name)) {
+                found.push(format!("{}: neither {} names {name}", file.path, lists.join(" nor ")));
             }
         }
     }
@@ -111,5 +131,15 @@ mod tests {
         let found = unlisted_entries(&tree);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("ei.rs"));
+    }
+
+    #[test]
+    fn an_entry_whose_list_lies_elsewhere_is_looked_for_there() {
+        let (folder, lists) = LISTED_ELSEWHERE[0];
+        let (fan, led) = (format!("{folder}fan.rs"), format!("{folder}led.rs"));
+        let tree = Tree::of(&[(lists[0], "(Only(\"fan\"), fan::load)"), (&fan, ""), (&led, "")]);
+        let found = unlisted_entries(&tree);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("led.rs"));
     }
 }
