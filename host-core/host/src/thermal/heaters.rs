@@ -56,6 +56,31 @@ impl Heaters {
         this
     }
 
+    /// Makes the heater of a section. It becomes an object of the section's name only if the caller adds it.
+    pub fn setup_heater(
+        &self,
+        printer: &Rc<Printer>,
+        section: &Section,
+        gcode_id: Option<&str>,
+    ) -> Result<Rc<Heater>, ConfigError> {
+        let heater = Heater::load(printer, section)?;
+        let short = heater.short_name().to_string();
+        if self.heater(&short).is_some() {
+            return Err(section.section_error(format!("Heater {short} already registered")));
+        }
+        self.add_source(section, heater.clone(), gcode_id)?;
+        self.heaters.borrow_mut().push(heater.clone());
+        verify_heater::load_for(printer, &heater)?;
+        let me = heater.clone();
+        let help = "Sets a heater temperature";
+        printer.gcode.register_mux("SET_HEATER_TEMPERATURE", "HEATER", Some(&short), help, move |printer, command| {
+            note_use(printer);
+            set_target(&me, command.float("TARGET").or(0.0)?)
+        });
+        pid_calibrate::register(printer, &heater);
+        Ok(heater)
+    }
+
     /// A sensor that M105 (with a letter) and TEMPERATURE_WAIT know.
     pub fn add_source(
         &self,
@@ -111,31 +136,6 @@ impl Heaters {
         };
         self.heater(&name)
     }
-}
-
-/// Makes the heater of a section. It becomes an object of the section's name only if the caller adds it.
-pub fn setup_heater(
-    printer: &Rc<Printer>,
-    section: &Section,
-    gcode_id: Option<&str>,
-) -> Result<Rc<Heater>, ConfigError> {
-    let heaters = Heaters::of(printer);
-    let heater = Heater::load(printer, section)?;
-    let short = heater.short_name().to_string();
-    if heaters.heater(&short).is_some() {
-        return Err(section.section_error(format!("Heater {short} already registered")));
-    }
-    heaters.add_source(section, heater.clone(), gcode_id)?;
-    heaters.heaters.borrow_mut().push(heater.clone());
-    verify_heater::load_for(printer, &heater)?;
-    let me = heater.clone();
-    let help = "Sets a heater temperature";
-    printer.gcode.register_mux("SET_HEATER_TEMPERATURE", "HEATER", Some(&short), help, move |printer, command| {
-        note_use(printer);
-        set_target(&me, command.float("TARGET").or(0.0)?)
-    });
-    pid_calibrate::register(printer, &heater);
-    Ok(heater)
 }
 
 /// A heater that is set counts as motion for the idle timeout: the print time goes on.
@@ -251,7 +251,7 @@ impl Heaters {
 
 /// Loader of `[heater_bed]`: the heater, M140 and M190.
 pub fn load_bed(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
-    let heater = setup_heater(printer, section, Some("B"))?;
+    let heater = Heaters::of(printer).setup_heater(printer, section, Some("B"))?;
     printer.add_object(section.name(), heater.clone());
     let me = heater.clone();
     printer.gcode.register("M140", "Set bed temperature", move |printer, command| {
@@ -271,7 +271,7 @@ pub fn load_bed(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigEr
 /// Loader of `[heater_generic NAME]`.
 pub fn load_generic(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
     let gcode_id = section.text("gcode_id").optional()?;
-    let heater = setup_heater(printer, section, gcode_id.as_deref())?;
+    let heater = Heaters::of(printer).setup_heater(printer, section, gcode_id.as_deref())?;
     printer.add_object(section.name(), heater);
     Ok(())
 }

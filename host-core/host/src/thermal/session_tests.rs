@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::heater::Heater;
-use super::heaters::{self, TemperatureSource};
+use super::heaters::{self, Heaters, TemperatureSource};
 use super::plant::Plant;
 use super::thermistor::{Curve, NAMED, Points};
 use super::{temperature_sensor, verify_heater};
@@ -62,7 +62,7 @@ impl Session {
         let mcu = Mcu::offline(&reactor, "mcu", 168e6, None);
         printer.add_mcu(mcu.clone());
         let section = |name: &str| printer.config.section(name).expect("in CONFIG");
-        let extruder = heaters::setup_heater(&printer, &section("extruder"), Some("T0")).unwrap();
+        let extruder = Heaters::of(&printer).setup_heater(&printer, &section("extruder"), Some("T0")).unwrap();
         printer.add_object("extruder", extruder.clone());
         heaters::load_bed(&printer, &section("heater_bed")).unwrap();
         temperature_sensor::load(&printer, &section("temperature_sensor chamber")).unwrap();
