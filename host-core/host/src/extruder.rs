@@ -14,10 +14,11 @@ use drydock_motion::trapq::TrapQ;
 use crate::config::{ConfigError, Section};
 use crate::gcode::CommandError;
 use crate::printer::dispatch::CommandResult;
-use crate::printer::{Event, Object, Printer, Value};
+use crate::printer::{Object, Printer, Value};
 use crate::reactor::EventTime;
 use crate::stepper::Stepper;
 use crate::thermal::heater::Heater;
+use crate::thermal::heaters::Heaters;
 use crate::toolhead::{MoveTag, move_error};
 
 /// Longest allowed `pressure_advance_smooth_time`.
@@ -79,7 +80,7 @@ pub fn load_all(printer: &Rc<Printer>) -> Result<(), ConfigError> {
 
 impl Extruder {
     fn load(printer: &Rc<Printer>, section: &Section, index: usize) -> Result<Rc<Extruder>, ConfigError> {
-        let heater = crate::thermal::heaters::setup_heater(printer, section, Some(&format!("T{index}")))?;
+        let heater = Heaters::of(printer).setup_heater(printer, section, Some(&format!("T{index}")))?;
         let nozzle_mm = section.float("nozzle_diameter").above(0.0).required()?;
         let filament_mm = section.float("filament_diameter").min(nozzle_mm).required()?;
         let top = printer.toolhead().configured_limits();
@@ -117,13 +118,6 @@ impl Extruder {
             offline: printer.is_offline(),
         });
         printer.add_object(section.name(), this.clone());
-        let motor = this.clone();
-        let weak = Rc::downgrade(printer);
-        printer.on(Event::Ready, move || {
-            if let (Some(printer), Some(stepper)) = (weak.upgrade(), &motor.stepper) {
-                stepper.sync_after_connect(&printer);
-            }
-        });
         Ok(this)
     }
 
@@ -191,7 +185,7 @@ impl Extruder {
     /// Takes effect at its place in the move queue.
     fn set_pressure_advance(self: &Rc<Self>, printer: &Rc<Printer>, advance_s: f64, smooth_time_s: f64) {
         let Some(stepper) = self.stepper.clone() else { return };
-        if smooth_time_s != self.smooth_time_s.get() {
+        if stepper.changes_window(advance_s, smooth_time_s) {
             // A new window changes what around a moment counts: nothing may be under way.
             printer.toolhead().flush_step_generation();
             let print_time = printer.toolhead().last_move_time();

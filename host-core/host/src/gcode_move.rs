@@ -60,9 +60,9 @@ impl Object for GCodeMove {
             extrude_factor => f.extrude_factor,
             absolute_coordinates => f.absolute,
             absolute_extrude => f.absolute_extrude,
-            homing_origin => crate::macros::coord(f.homing),
-            position => crate::macros::coord(f.last),
-            gcode_position => crate::macros::coord(f.gcode_position()),
+            homing_origin => crate::macros::coord4(f.homing),
+            position => crate::macros::coord4(f.last),
+            gcode_position => crate::macros::coord4(f.gcode_position()),
         })
     }
 }

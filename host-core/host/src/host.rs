@@ -5,6 +5,7 @@
 //! ```
 //! The shell is the twin (simulated time), or `drydock host` (a wall clock and a serial port).
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::config::{Config, ConfigError};
@@ -12,11 +13,32 @@ use crate::files::Files;
 use crate::gcode_move::GCodeMove;
 use crate::klippy_log;
 use crate::mcu::Mcu;
-use crate::objects::{stepper_enable, tuning_tower};
+use crate::objects::print_stats::PrintStats;
+use crate::objects::virtual_sdcard::VirtualSdcard;
+use crate::objects::{force_move, stepper_enable, tuning_tower};
 use crate::printer::{Event, Options, Output, Printer, State, dispatch};
 use crate::reactor::{EventTime, Reactor};
+use crate::thermal::heaters::Heaters;
 use crate::toolhead::ToolHead;
 use crate::{extruder, homing};
+
+/// Whether a line given to [`Host::console`] is done.
+pub struct Pending(Rc<Cell<bool>>);
+
+impl Pending {
+    pub fn is_done(&self) -> bool {
+        self.0.get()
+    }
+}
+
+/// What the host believes of a heater.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct HeaterView {
+    pub measured_c: f64,
+    pub target_c: f64,
+    /// 0 to 1.
+    pub duty: f64,
+}
 
 pub struct Host {
     printer: Rc<Printer>,
@@ -82,13 +104,44 @@ impl Host {
         wakes.reduce(f64::min)
     }
 
-    /// A line from the terminal; it waits for its turn.
-    pub fn console(&self, line: &str) {
+    /// A line from the terminal; it waits for its turn. The answer says when it is done.
+    pub fn console(&self, line: &str) -> Pending {
         let (printer, line) = (self.printer.clone(), line.to_string());
+        let pending = Pending(Rc::default());
+        let done = pending.0.clone();
         self.printer.reactor.spawn("console", async move {
-            let gcode = &printer.gcode;
-            gcode.run_console_line(&printer, &line).await;
+            printer.gcode.run_console_line(&printer, &line).await;
+            done.set(true);
         });
+        pending
+    }
+
+    /// What the host believes of a heater, by its section's name.
+    pub fn heater(&self, name: &str) -> Option<HeaterView> {
+        let heater = self.printer.lookup::<Heaters>("heaters")?.heater(name)?;
+        let (measured_c, target_c, duty) = heater.status_values(self.printer.reactor.now());
+        Some(HeaterView { measured_c, target_c, duty })
+    }
+
+    /// Part of the print file that is done, while one prints.
+    pub fn print_progress(&self) -> Option<f64> {
+        let sd: Rc<VirtualSdcard> = self.printer.lookup("virtual_sdcard")?;
+        sd.is_active().then(|| sd.progress())
+    }
+
+    /// Is a print under way, the last moves in the queue included?
+    pub fn is_printing(&self) -> bool {
+        self.print_state() == "printing"
+    }
+
+    /// standby, printing, paused, complete, cancelled or error.
+    pub fn print_state(&self) -> &'static str {
+        self.printer.lookup::<PrintStats>("print_stats").map_or("standby", |stats| stats.state())
+    }
+
+    /// Bytes that were sent again, over all lines.
+    pub fn retransmitted_bytes(&self) -> u64 {
+        self.mcus.iter().map(|m| m.stats().serial.bytes_retransmit).sum()
     }
 
     pub fn take_output(&self) -> Vec<Output> {
@@ -122,7 +175,15 @@ fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), Con
     homing::register(printer);
     tuning_tower::load(printer);
     stepper_enable::load(printer);
+    force_move::register_buzz(printer);
+    let idle = printer.config.section_or_empty("idle_timeout");
+    printer.load_section(&idle)?;
     klippy_log::load(printer);
+    for late in printer.take_after_load() {
+        if let Err(error) = late(printer) {
+            errors.push(error);
+        }
+    }
     Ok(())
 }
 
@@ -142,8 +203,8 @@ fn load_mcus(printer: &Rc<Printer>) -> Result<(), ConfigError> {
         }
         let main = printer.mcus().first().cloned();
         let mcu = match &printer.options.offline {
-            Some(offline) => Mcu::offline(printer.reactor.clone(), &name, offline.clock_freq_hz, offline.sink.clone()),
-            None => Mcu::new(printer.reactor.clone(), &name, main.as_ref()),
+            Some(offline) => Mcu::offline(&printer.reactor, &name, offline.clock_freq_hz, Some(offline.sink.clone())),
+            None => Mcu::new(&printer.reactor, &name, main.as_ref()),
         };
         printer.add_mcu(mcu);
     }
@@ -155,10 +216,17 @@ async fn connect(printer: &Rc<Printer>) {
     printer.send(Event::Connect);
     for mcu in printer.mcus() {
         let weak = Rc::downgrade(printer);
-        let name = mcu.name().to_string();
-        mcu.on_shutdown(move |message| {
-            if let Some(printer) = weak.upgrade() {
-                printer.invoke_shutdown(&format!("MCU '{name}' shutdown: {message}"));
+        let (name, logger) = (mcu.name().to_string(), weak.clone());
+        mcu.on_event(move |event| {
+            let Some(printer) = weak.upgrade() else { return };
+            // The client is in the middle of its bytes: the stop waits for its turn.
+            let message = event.message(&name);
+            let stop = printer.clone();
+            printer.reactor.spawn("shutdown", async move { stop.invoke_shutdown(&message) });
+        });
+        mcu.set_log(move |line| {
+            if let Some(printer) = logger.upgrade() {
+                printer.log(line);
             }
         });
         if let Err(error) = mcu.connect().await {
@@ -168,7 +236,13 @@ async fn connect(printer: &Rc<Printer>) {
             printer.gcode.respond_error(&message);
             return;
         }
-        klippy_log::mcu_header(printer, &mcu);
+    }
+    for stepper in stepper_enable::all(printer) {
+        // A micro-controller that was configured before knows where its motors are.
+        if let Err(error) = stepper.mcu_stepper().sync_position().await {
+            printer.set_state(State::Error(error.to_string()));
+            return;
+        }
     }
     if printer.is_shutdown() {
         return;

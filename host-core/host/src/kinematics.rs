@@ -129,8 +129,8 @@ impl Machine {
         self.kinematics.borrow().calc_position(&motors)
     }
 
-    pub fn set_position(&self, position: [f64; 3], homed: [bool; 3]) {
-        self.steppers.iter().for_each(|stepper| stepper.set_position(position));
+    pub fn set_position(&self, trapq: &TrapQ, print_time: f64, position: [f64; 3], homed: [bool; 3]) {
+        self.steppers.iter().for_each(|stepper| stepper.set_position(trapq, print_time, position));
         self.kinematics.borrow_mut().set_homed(homed);
     }
 

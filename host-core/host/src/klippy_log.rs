@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::mcu::Mcu;
 use crate::printer::{Event, Printer, State};
 
 /// One Stats line in so many seconds while anything is active.
@@ -54,23 +53,13 @@ pub fn session_header(printer: &Printer) {
     printer.log("=======================");
 }
 
-/// What a micro-controller said of itself.
-pub fn mcu_header(printer: &Printer, mcu: &Mcu) {
-    let name = mcu.name();
-    let (version, build) = mcu.version();
-    printer.log(format!("Loaded MCU '{name}' {} commands ({version} / {build})", mcu.command_count()));
-    let constants: Vec<String> = mcu.constants().into_iter().map(|(k, v)| format!("{k}={v}")).collect();
-    printer.log(format!("MCU '{name}' config: {}", constants.join(" ")));
-    printer.log(format!("Configured MCU '{name}' ({} moves)", mcu.move_count()));
-}
-
 /// `Stats 12.0: ...`, and whether something is active.
 fn stats_line(printer: &Printer) -> (bool, String) {
     let now = printer.reactor.now();
     let mut parts = vec![format!("gcodein={}", printer.gcode.lines_run())];
     let mut active = false;
     for mcu in printer.mcus() {
-        parts.push(format!("{}: {}", mcu.name(), mcu.stats().line()));
+        parts.push(format!("{}: {}", mcu.name(), mcu.stats()));
     }
     printer.for_each_object(|_, object| {
         if let Some((busy, text)) = object.stats(now) {
@@ -84,8 +73,8 @@ fn stats_line(printer: &Printer) -> (bool, String) {
 /// The last messages on each wire, decoded, and where the head was going.
 fn report_shutdown(printer: &Printer) {
     for mcu in printer.mcus() {
-        printer.log(format!("MCU '{}' shutdown: clocksync state: {}", mcu.name(), mcu.clock_state()));
-        printer.log(format!("MCU '{}' {}", mcu.name(), mcu.stats().line()));
+        printer.log(format!("MCU '{}' shutdown: clocksync state: {}", mcu.name(), mcu.clock_sync_dump()));
+        printer.log(format!("MCU '{}' {}", mcu.name(), mcu.stats()));
         mcu.dump_messages().into_iter().for_each(|line| printer.log(line));
     }
     if printer.has_toolhead() {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use drydock_motion::kinematics::ActuatorMap;
 use drydock_motion::shapers::Pulses;
-use drydock_motion::step_compress::{QueueStep, QueueStepSink, StepCompressor};
+use drydock_motion::step_compress::{MAX_ERROR_S, StepCommand, StepCompressor};
 use drydock_motion::step_times::{ClockMap, StepGenerator};
 use drydock_motion::trapq::TrapQ;
 
@@ -16,9 +16,6 @@ use crate::printer::pins::PinFlags;
 
 /// How long past steps are remembered, for homing and motion reports.
 const HISTORY_S: f64 = 30.0;
-
-/// Told of every command that goes to a stepper: (stepper, clock of its first step, command, direction).
-pub type StepObserver = Rc<dyn Fn(&Stepper, &QueueStep, bool)>;
 
 /// An enable line; several motors may share one, which then stays on while any of them needs it.
 pub struct EnableLine {
@@ -43,20 +40,6 @@ struct Motion {
     generator: StepGenerator,
     compressor: StepCompressor,
     pressure: Option<(f64, f64)>,
-}
-
-/// Carries commands from the compressor to the wire.
-struct ToWire<'a> {
-    steps: &'a StepQueue,
-}
-
-impl QueueStepSink for ToWire<'_> {
-    fn set_dir(&mut self, dir: bool) {
-        self.steps.set_dir(dir);
-    }
-    fn queue_step(&mut self, q: &QueueStep) {
-        self.steps.queue_step(q.interval, q.count, q.add, q.first_clock, q.last_clock);
-    }
 }
 
 impl Stepper {
@@ -108,17 +91,18 @@ impl Stepper {
             steps_per_rotation,
             motion: RefCell::new(Motion {
                 generator: StepGenerator::new(map, step_distance, ClockMap::main(1.0)),
-                compressor: StepCompressor::new(1.0),
+                compressor: StepCompressor::new(1.0, MAX_ERROR_S),
                 pressure: None,
             }),
             map: Cell::new(map),
             mcu,
         });
         let me = this.clone();
+        let max_error_s = printer.options.compression_error_s.unwrap_or(MAX_ERROR_S);
         this.mcu.register_config_callback(move |mcu| {
             let mut motion = me.motion.borrow_mut();
             motion.generator.set_clock_map(clock_map(mcu));
-            motion.compressor = StepCompressor::new(mcu.clock_freq());
+            motion.compressor = StepCompressor::new(mcu.clock_freq(), max_error_s);
             Ok(())
         });
         Ok(this)
@@ -231,17 +215,17 @@ impl Stepper {
         self.deliver(motion, until);
     }
 
-    /// Nothing more is to come soon: what is held back goes out too.
-    pub fn finish(&self) {
-        let mut motion = self.motion.borrow_mut();
-        let motion = &mut *motion;
-        motion.generator.finish(&mut motion.compressor);
-        motion.compressor.flush_all(&mut ToWire { steps: &self.steps });
-    }
-
     fn deliver(&self, motion: &mut Motion, until: f64) {
         let clock = self.mcu.print_time_to_clock(until).max(0) as u64;
-        motion.compressor.flush(clock, &mut ToWire { steps: &self.steps });
+        motion.compressor.flush(clock);
+        for command in motion.compressor.commands() {
+            match command {
+                StepCommand::SetDir { dir } => self.steps.set_dir(dir),
+                StepCommand::QueueStep(q) => {
+                    self.steps.queue_step(q.interval, q.count, q.add, q.first_clock, q.last_clock);
+                }
+            }
+        }
     }
 
     /// A move of this motor alone along X of a queue of its own, which begins at 0 and ends at `end`.

@@ -27,6 +27,7 @@ use crate::mcu::Mcu;
 use crate::printer::dispatch::CommandResult;
 use crate::printer::{Event, Object, Printer, Value};
 use crate::reactor::{Completion, EventTime};
+use crate::stepper::Stepper;
 
 /// More planned motion than this makes the sender wait.
 const BUFFER_HIGH_S: f64 = 1.0;
@@ -42,6 +43,8 @@ const LOOKAHEAD_START_S: f64 = 1.0;
 /// Steps are made this far ahead of the estimated print time, in pieces of [`STEPGEN_PIECE_S`].
 const STEPGEN_AHEAD_S: f64 = 0.70;
 const STEPGEN_PIECE_S: f64 = 0.25;
+/// The newest step waits so long for a step back that would cancel it.
+const HOLD_BACK_S: f64 = 0.001;
 /// A homing move is sent in pieces of this length, at most [`DRIP_AHEAD_S`] ahead.
 const DRIP_PIECE_S: f64 = 0.050;
 const DRIP_AHEAD_S: f64 = 0.100;
@@ -88,14 +91,14 @@ impl Object for ToolHead {
     fn status(&self, eventtime: EventTime) -> Option<Value> {
         let q = self.queue.borrow();
         let (min, max) = self.machine.range();
-        let four = |p: [f64; 3]| crate::macros::coord([p[0], p[1], p[2], 0.0]);
+        let four = |p: [f64; 3]| crate::macros::coord4([p[0], p[1], p[2], 0.0]);
         let extruder = self.extruder.borrow().as_ref().map_or(String::new(), |e| e.name().to_string());
         Some(minijinja::context! {
             print_time => q.print_time,
             stalls => q.print_stalls,
             estimated_print_time => self.mcu.estimated_print_time(eventtime),
             extruder => extruder,
-            position => crate::macros::coord(q.commanded),
+            position => crate::macros::coord4(q.commanded),
             max_velocity => q.limits.max_velocity_mm_s,
             max_accel => q.limits.max_accel_mm_s2,
             minimum_cruise_ratio => q.limits.minimum_cruise_ratio,
@@ -290,6 +293,12 @@ impl ToolHead {
         }
     }
 
+    /// Are moves queued or under way?
+    pub fn is_moving(&self, eventtime: EventTime) -> bool {
+        let q = self.queue.borrow();
+        !q.lookahead.is_empty() || (!self.offline && q.print_time > self.mcu.estimated_print_time(eventtime))
+    }
+
     // ---- planning
 
     /// Plans what the look-ahead holds; `lazy` leaves what later moves may still speed up.
@@ -388,7 +397,7 @@ impl ToolHead {
             q.lookahead.set_flush_time(LOOKAHEAD_START_S);
             q.print_time
         };
-        self.generate(end + self.window());
+        self.generate(end + self.window() + HOLD_BACK_S);
     }
 
     /// Waits until the last queued move has been made.
@@ -433,7 +442,7 @@ impl ToolHead {
         }
         trapq.trim(until - 2.0 * self.window() - STEPGEN_PIECE_S);
         for mcu in printer.mcus() {
-            mcu.flush_moves(until);
+            mcu.flush_moves(mcu.print_time_to_clock(until).max(0) as u64, Stepper::history_clock(&mcu, until));
         }
     }
 
@@ -500,7 +509,7 @@ impl ToolHead {
         let window = self.window();
         if idle && print_time - est < BUFFER_LOW_S {
             // Nothing may follow without a new start: the steps around the end are final.
-            self.generate(print_time + window);
+            self.generate(print_time + window + HOLD_BACK_S);
             let mut q = self.queue.borrow_mut();
             q.priming = true;
             q.lookahead.set_flush_time(LOOKAHEAD_START_S);
@@ -522,7 +531,7 @@ impl ToolHead {
         self.flush_lookahead(false);
         let end = self.queue.borrow().print_time;
         if self.offline {
-            self.generate(end + self.window());
+            self.generate(end + self.window() + HOLD_BACK_S);
             self.queue.borrow_mut().priming = true;
             return Ok(());
         }
@@ -530,7 +539,7 @@ impl ToolHead {
         // While this runs the feeding task must leave the queue alone.
         self.queue.borrow_mut().priming = true;
         let mut sent = self.queue.borrow().generated_to;
-        let finish = end + self.window();
+        let finish = end + self.window() + HOLD_BACK_S;
         while sent < finish && stop.get().is_none() {
             let ahead = sent - self.mcu.estimated_print_time(reactor.now());
             if ahead > DRIP_AHEAD_S {
@@ -558,7 +567,7 @@ impl ToolHead {
         self.flush_step_generation();
         let print_time = self.queue.borrow().print_time.max(self.queue.borrow().generated_to);
         self.trapq.borrow_mut().set_position(print_time, [position[0], position[1], position[2]]);
-        self.machine.set_position([position[0], position[1], position[2]], homed);
+        self.machine.set_position(&self.trapq.borrow(), print_time, [position[0], position[1], position[2]], homed);
         self.queue.borrow_mut().commanded = position;
         let printer = self.printer();
         printer.gcode_move().reset_last_position(&printer);

@@ -14,5 +14,6 @@ extern crate std;
 pub mod kinematics;
 pub mod lookahead;
 pub mod shapers;
+pub mod step_compress;
 pub mod step_times;
 pub mod trapq;

@@ -1,7 +1,9 @@
 //! Step times against the peer's, every step of every reference program.
 
 mod reference_support;
-use reference_support::{Case, KINEMATICS, PROGRAMS, plan, read_steps, reference, trap_rows};
+use drydock_motion::step_compress::{MAX_ERROR_S, StepCommand, StepCompressor};
+use drydock_motion::step_times::StepSink;
+use reference_support::{CLOCK_HZ, Case, KINEMATICS, PROGRAMS, plan, read_steps, reference, trap_rows};
 use std::path::Path;
 
 const MAX_TICKS_OFF: u64 = 3;
@@ -51,4 +53,61 @@ fn exact_clocks_agree_with_the_peer() {
     });
     eprintln!("{all} steps, {} more than 1 tick off, worst {worst}", all - within_one);
     assert!(within_one as f64 >= MIN_WITHIN_ONE_TICK * all as f64, "{within_one} of {all} within a tick");
+}
+
+/// Compresses as steps arrive and flushes what is 100 ms old, as a host does.
+struct Compressing {
+    compressor: StepCompressor,
+    expanded: Vec<(bool, u64)>,
+    commands: usize,
+}
+
+impl Compressing {
+    fn take(&mut self) {
+        let mut dir = self.expanded.last().is_none_or(|s| s.0);
+        for c in self.compressor.commands() {
+            match c {
+                StepCommand::SetDir { dir: d } => dir = d,
+                StepCommand::QueueStep(q) => {
+                    self.commands += 1;
+                    self.expanded.extend(q.clocks().map(|clock| (dir, clock)));
+                }
+            }
+        }
+    }
+}
+
+impl StepSink for Compressing {
+    fn steps(&mut self, dir: bool, clocks: &[u64]) {
+        self.compressor.steps(dir, clocks);
+        self.compressor.flush(clocks[0].saturating_sub(16_800_000));
+    }
+}
+
+#[test]
+fn compressed_clocks_are_never_late_and_at_most_25_us_early() {
+    let Some(dir) = reference("steps") else { return };
+    let (mut steps, mut commands) = (0, 0);
+    for_each_case(&dir, |name, case, path| {
+        for expected in read_steps(path) {
+            let stepper = case.steppers.iter().position(|(n, _)| *n == expected.name).unwrap();
+            let compressor = StepCompressor::new(CLOCK_HZ, MAX_ERROR_S);
+            let mut sink = Compressing { compressor, expanded: Vec::new(), commands: 0 };
+            case.run(stepper, 0.25, &mut sink);
+            sink.compressor.flush(u64::MAX);
+            sink.take();
+            let at = format!("{name} {}", expected.name);
+            assert_eq!(sink.expanded.len(), expected.exact.len(), "{at}");
+            let mut before = 0;
+            for (i, (got, want)) in sink.expanded.iter().zip(&expected.exact).enumerate() {
+                let slack = 4200.min((want - before) / 2);
+                assert_eq!(got.0, expected.dirs[i]);
+                assert!(got.1 <= *want && got.1 + slack >= *want, "{at} step {i}: {got:?} for {want}");
+                before = *want;
+            }
+            steps += sink.expanded.len();
+            commands += sink.commands;
+        }
+    });
+    eprintln!("{steps} steps in {commands} commands: {:.1} a command", steps as f64 / commands as f64);
 }

@@ -1,1 +1,14 @@
+//! What a recording shows: numbers, pictures, the report.
+//!
+//! - [`wall`]: how far the nozzle was from the wall it should have drawn
+//! - [`study`]: everything the report shows, gathered from one or two recordings in bounded memory
+//! - [`report`] and [`picture`]: the study as one HTML file, and as a PNG
+//! - [`spectrum`]: power spectra of accelerometer samples
+//! - `canvas`, `bitmap`, `chart`, `topview`, `colour`: how it is drawn, once for both
 
+pub mod series;
+pub mod spectrum;
+pub mod study;
+pub mod wall;
+
+pub use study::{Options, Study};

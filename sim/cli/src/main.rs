@@ -1,1 +1,47 @@
-fn main() {}
+//! The `drydock` command.
+
+mod files;
+mod run;
+mod test;
+mod term;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A deterministic simulator and digital twin of Klipper-class 3D printers.
+///
+/// Without a command: simulates a whole print on a bundled machine, shaper off against shaper on.
+#[derive(Parser)]
+#[command(name = "drydock", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Simulate a print or a scenario: host, protocol, firmware and physics.
+    Run(run::RunArgs),
+    /// Run scenarios and check what they expect.
+    Test(test::TestArgs),
+    /// Write shell completions to standard output.
+    Completions { shell: clap_complete::Shell },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => run::demo(),
+        Some(Command::Run(args)) => run::run(args),
+        Some(Command::Test(args)) => test::test(args),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "drydock", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(2)
+    })
+}

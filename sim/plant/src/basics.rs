@@ -167,6 +167,7 @@ impl Machine {
             travel_max_mm,
             kinematics,
             motors,
+            moving_mass_kg: masses(&basics.shape),
             modes: modes(&basics.shape),
             heaters,
             fans,
@@ -182,74 +183,25 @@ impl Machine {
     }
 }
 
-impl Default for Extruder {
-    /// A direct drive: 180 N/mm and 20 N at 10 mm^3/s (4.2 mm/s) give a time constant of 26 ms (facts/physics.md 1.6).
-    fn default() -> Self {
-        Extruder {
-            name: String::new(),
-            heater: None,
-            filament_mm: 1.75,
-            nozzle_mm: 0.4,
-            stiffness_n_mm: 180.0,
-            force_n: 20.0,
-            reference_mm_s: 4.158,
-            power_index: 1.0,
-            thinning_per_k: 0.018,
-            reference_c: 210.0,
-            min_flow_c: 160.0,
-            grip_n: 60.0,
-            heat_j_mm3_k: 2.5e-3,
-            ooze_mm3_s: 0.05,
-        }
-    }
-}
-
-impl Default for Rotor {
-    /// LDO 42STH40-1684AC (resistance, inductance, torque: data/stepper_motor_constants.json; inertia 54 g cm^2:
-    /// facts/physics.md 1.2) at 0.8 A rms and 24 V; ripple from the encoder table there; the rest assumed.
-    fn default() -> Self {
-        Rotor {
-            holding_torque_n_m: 0.45,
-            rated_current_a: 1.68,
-            peak_current_a: 1.13,
-            resistance_ohm: 1.65,
-            inductance_h: 3.6e-3,
-            supply_v: 24.0,
-            torque_efficiency: 0.9,
-            rotor_inertia_kg_m2: 5.4e-6,
-            moving_mass_kg: 0.3,
-            coulomb_friction_n: 2.0,
-            viscous_n_s_mm: 0.002,
-            damping: 0.06,
-            ripple_deg: [0.010, 0.015, 0.0145],
-            weight_n: 0.0,
-        }
-    }
-}
-
 fn motor(basics: &MotorBasics, machine: &MachineBasics) -> Motor {
+    let geared = basics.rotation_distance_mm / basics.gear_ratio < 15.0;
     let rotor = match (basics.moves, &machine.shape) {
-        // CoreXY motors see a quarter of head and beam (0.45 + 0.9 kg); cartesian X the head, Y the beam or bed.
-        (Moves::Rail(0 | 1), Shape::CoreXy) => Rotor { moving_mass_kg: 0.34, ..Rotor::default() },
-        (Moves::Rail(0), Shape::Cartesian { .. }) => Rotor { moving_mass_kg: 0.35, ..Rotor::default() },
-        (Moves::Rail(1), Shape::Cartesian { .. }) => Rotor { moving_mass_kg: 0.8, ..Rotor::default() },
-        (Moves::Rail(_), Shape::Delta(_)) => Rotor { moving_mass_kg: 0.2, ..Rotor::default() },
-        // A screw: the carriage weighs little against the rotor seen through the lead, and its friction holds it.
-        (Moves::Rail(_), _) => {
-            Rotor { moving_mass_kg: 1.5, coulomb_friction_n: 30.0, weight_n: -15.0, ..Rotor::default() }
-        }
-        // A pancake motor on the extruder: LDO 36STH20-1004AHG.
-        (Moves::Extruder(_), _) => Rotor {
+        (Moves::Rail(0 | 1), _) | (Moves::Rail(_), Shape::Delta(_)) => Rotor::default(),
+        // A screw: its friction holds the carriage, which weighs 1.5 kg (assumed).
+        (Moves::Rail(_), _) => Rotor { coulomb_friction_n: 25.0, weight_n: -15.0, ..Rotor::default() },
+        // A geared extruder has a pancake motor: LDO 36STH20-1004AHG, 10 g cm^2.
+        (Moves::Extruder(_), _) if geared => Rotor {
             holding_torque_n_m: 0.10,
             rated_current_a: 1.0,
             peak_current_a: 0.85,
             resistance_ohm: 2.1,
             inductance_h: 1.6e-3,
             rotor_inertia_kg_m2: 1.0e-6,
-            moving_mass_kg: 0.0,
-            coulomb_friction_n: 1.0,
+            coulomb_friction_n: 2.0,
+            ripple_deg: [0.0; 3],
             ..Rotor::default()
         },
+        (Moves::Extruder(_), _) => Rotor { coulomb_friction_n: 2.0, ripple_deg: [0.0; 3], ..Rotor::default() },
     };
     Motor {
         name: basics.name.clone(),
@@ -298,6 +250,15 @@ fn sensor(basics: &HeaterBasics, heater: usize) -> Sensor {
         pullup_ohm: basics.pullup_ohm,
         inline_ohm: 0.0,
         noise_lsb: 1.0,
+    }
+}
+
+/// Head 0.35 kg, CoreXY beam 0.5 kg, bed 0.8 kg, Z carriage 1.5 kg (ranges of facts/physics.md 1.1).
+fn masses(shape: &Shape) -> [f64; 3] {
+    match shape {
+        Shape::Cartesian { bed_slinger: true } => [0.35, 0.8, 1.5],
+        Shape::Cartesian { bed_slinger: false } | Shape::CoreXy => [0.35, 0.85, 1.5],
+        Shape::Delta(_) => [0.25, 0.25, 0.25],
     }
 }
 

@@ -1,6 +1,33 @@
-//! The hot end.
+//! The hot end: cartridge, block, sensor.
+//!
+//! # Equation
+//! C_h dT_h/dt = P(u, T_h) - g (T_h - T_b);
+//! C_b dT_b/dt = g (T_h - T_b) - h(fan) (T_b - T_amb) - q Q (T_b - T_amb);
+//! dT_s/dt = r (T_b - T_s); h(fan) = loss + fan speed (loss_fan - loss)
+//!
+//! # Symbols
+//! T_h, T_b, T_s \[degrees C\] cartridge, block, sensor · C_h, C_b \[J/K\] · P \[W\] at duty u · g \[W/K\] cartridge to block ·
+//! h \[W/K\] loss to the air · q \[J/(mm^3 K)\] heat of the filament · Q \[mm^3/s\] flow · r \[1/s\] sensor rate
+//!
+//! # Source
+//! facts/physics.md 1.4: the two-node model of Marlin's and Kalico's MPC, with a cartridge node; its table of constants
+//!
+//! # Valid for
+//! 20 to 300 degrees C, lumped bodies; radiation is inside the linear loss
+//!
+//! # Caveats
+//! no heat-break node: creep up the cold side is not modelled; filament cooling is held over 0.1 s
+//!
+//! # Checked by
+//! heater::tests::cold_printer_stays_at_ambient, heater::tests::heater_step_response_matches_closed_form,
+//! heater::tests::steady_state_power_is_loss
+//!
+//! # Cost
+//! about 0.1 us an output edge
+
 use crate::heater::Element;
 use crate::machine::Problems;
+use crate::thermal::NODES;
 use serde::{Deserialize, Serialize};
 
 /// A hot end.
@@ -44,6 +71,22 @@ impl Hotend {
             cartridge: None,
             sensor_rate_s: None,
         }
+    }
+
+    /// Exchange rates of (block, sensor, cartridge) with the fan at `fan` of full speed.
+    pub(crate) fn rates(&self, fan: f64) -> [[f64; NODES]; NODES] {
+        let loss = self.loss_w_k + fan * (self.loss_fan_w_k - self.loss_w_k);
+        let mut a = [[0.0; NODES]; NODES];
+        a[0][0] = -loss / self.block_j_k;
+        if let Some(rate) = self.sensor_rate_s {
+            a[1] = [rate, -rate, 0.0];
+        }
+        if let Some(c) = &self.cartridge {
+            a[0][0] -= c.to_block_w_k / self.block_j_k;
+            a[0][2] = c.to_block_w_k / self.block_j_k;
+            a[2] = [c.to_block_w_k / c.heat_j_k, 0.0, -c.to_block_w_k / c.heat_j_k];
+        }
+        a
     }
 
     pub(crate) fn validate(&self, place: &str, p: &mut Problems) {

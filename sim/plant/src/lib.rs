@@ -23,13 +23,17 @@ pub mod event;
 pub mod extruder;
 pub mod frame;
 pub mod heater;
+mod height_map;
 pub mod hotend;
 pub mod kinematics;
 pub mod machine;
+mod mechanics;
 pub mod noise;
 pub mod plant;
 pub mod probe;
+mod thermal;
 pub mod thermistor;
+mod trig;
 
 pub use basics::{HeaterBasics, HeaterKind, MachineBasics, MotorBasics, Shape};
 pub use bead::Bead;

@@ -12,7 +12,7 @@ use crate::endstop::Endstop;
 use crate::extruder::Extruder;
 use crate::frame::Mode;
 use crate::heater::{Fan, Heater};
-use crate::kinematics::{Geometry, Kinematics};
+use crate::kinematics::Kinematics;
 use crate::probe::Probe;
 use crate::thermistor::Sensor;
 use alloc::string::String;
@@ -43,6 +43,8 @@ pub struct Machine {
     pub kinematics: Kinematics,
     /// The motors; faults, steps and truths name them by their place in this list.
     pub motors: Vec<Motor>,
+    /// Mass that each axis moves: X the head, Y the head and beam or the bed, Z the carriage, kg. It loads the motors.
+    pub moving_mass_kg: [f64; 3],
     /// Vibration modes of frame, gantry, head and bed.
     #[serde(default)]
     pub modes: Vec<Mode>,
@@ -152,6 +154,9 @@ impl Machine {
         for (i, heater) in self.heaters.iter().enumerate() {
             heater.validate(&alloc::format!("heaters[{i}]"), self, &mut p);
         }
+        for (i, fan) in self.fans.iter().enumerate() {
+            fan.validate(&alloc::format!("fans[{i}]"), self, &mut p);
+        }
         for (i, sensor) in self.sensors.iter().enumerate() {
             sensor.validate(&alloc::format!("sensors[{i}]"), self, &mut p);
         }
@@ -183,14 +188,16 @@ impl Machine {
             p.add("kinematics".into(), problem, "correct the geometry");
         }
         for axis in 0..3 {
+            p.within(alloc::format!("moving_mass_kg[{axis}]"), self.moving_mass_kg[axis], 0.0, 100.0);
             let (low, high) = (self.travel_min_mm[axis], self.travel_max_mm[axis]);
-            if !(low < high) || !low.is_finite() || !high.is_finite() {
+            let sane = low.is_finite() && high.is_finite() && low < high;
+            if !sane {
                 let place = alloc::format!("travel_max_mm[{axis}]");
                 p.add(place, alloc::format!("{high} is not above travel_min_mm {low}"), "swap or correct the two");
             }
             p.within(alloc::format!("start_mm[{axis}]"), self.start_mm[axis], low, high);
         }
-        if self.kinematics.inverse(self.start_mm).is_none() {
+        if self.kinematics.ready().inverse(self.start_mm).is_none() {
             p.add("start_mm".into(), "is out of reach of the kinematics", "start at a point inside the reach");
         }
     }

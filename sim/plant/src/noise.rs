@@ -1,12 +1,25 @@
 //! Counter-based noise: one stream a name, one number a place in the stream.
 //!
-//! # Equation      k = mix(seed, name); u_n = mix(k + n golden); Gaussian by Box-Muller: sqrt(-2 ln u) (cos, sin)(2 pi v)
-//! # Symbols       seed [u64] of the run · name: what draws · n: place in the stream · u, v in (0, 1]
-//! # Source        Steele, Lea, Flood 2014 (SplitMix64 finaliser); FNV-1a for the name; Box, Muller 1958
-//! # Valid for     simulation noise; no cryptography
-//! # Caveats       a stream is its key and its counter, nothing else: adding a sensor cannot move another's noise
-//! # Checked by    tests::moments_are_gaussian: mean, variance, kurtosis of 2e5 draws; tests::streams_are_independent
-//! # Cost          about 25 ns a Gaussian, drawn in pairs
+//! # Equation
+//! k = mix(seed, name); u_n = mix(k + n golden); Gaussian by Box-Muller: sqrt(-2 ln u) (cos, sin)(2 pi v)
+//!
+//! # Symbols
+//! seed [u64] of the run · name: what draws · n: place in the stream · u, v in (0, 1]
+//!
+//! # Source
+//! Steele, Lea, Flood 2014 (SplitMix64 finaliser); FNV-1a for the name; Box, Muller 1958
+//!
+//! # Valid for
+//! simulation noise; no cryptography
+//!
+//! # Caveats
+//! a stream is its key and its counter, nothing else: adding a sensor cannot move another's noise
+//!
+//! # Checked by
+//! tests::moments_are_gaussian: mean, variance, kurtosis of 2e5 draws; tests::streams_are_independent
+//!
+//! # Cost
+//! about 25 ns a Gaussian, drawn in pairs
 
 /// One named stream of noise.
 #[derive(Clone, Debug)]

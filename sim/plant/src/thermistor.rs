@@ -1,15 +1,28 @@
 //! Temperature sensors: resistance, divider, 12-bit ADC.
 //!
-//! # Equation      NTC: 1/T = A + B ln R + C (ln R)^3 (Steinhart-Hart; with C = 0 it is the beta law);
-//!                 PT: R = R0 (1 + a t + b t^2); ratio = R/(R + R_p); code = round(4095 ratio + offset + noise)
-//! # Symbols       T [K] · t [degrees C] · R [ohm] sensor · R_p [ohm] pull-up · A, B, C [1/K] · a, b: Callendar-Van Dusen
-//! # Source        Steinhart, Hart 1968; IEC 60751 (a = 3.9083e-3, b = -5.775e-7); makers' three-point tables;
-//!                 facts/physics.md 1.5 (divider, 12 bits, noise 0.5-2 LSB rms)
-//! # Valid for     -40 to 400 degrees C; clamped outside
-//! # Caveats       self-heating and the ADC's own non-linearity are left out
-//! # Checked by    tests::curve_passes_through_its_table: below 1e-9 relative; tests::resistance_is_monotone;
-//!                 tests::sensitivity_matches_the_divider_law
-//! # Cost          about 60 ns a sample
+//! # Equation
+//! NTC: 1/T = A + B ln R + C (ln R)^3 (Steinhart-Hart; with C = 0 it is the beta law);
+//! PT: R = R0 (1 + a t + b t^2); ratio = R/(R + R_p); code = round(4095 ratio + offset + noise)
+//!
+//! # Symbols
+//! T [K] · t [degrees C] · R [ohm] sensor · R_p [ohm] pull-up · A, B, C [1/K] · a, b: Callendar-Van Dusen
+//!
+//! # Source
+//! Steinhart, Hart 1968; IEC 60751 (a = 3.9083e-3, b = -5.775e-7); makers' three-point tables;
+//! facts/physics.md 1.5 (divider, 12 bits, noise 0.5-2 LSB rms)
+//!
+//! # Valid for
+//! -40 to 400 degrees C; clamped outside
+//!
+//! # Caveats
+//! self-heating and the ADC's own non-linearity are left out
+//!
+//! # Checked by
+//! tests::curve_passes_through_its_table: below 1e-9 relative; tests::resistance_is_monotone;
+//! tests::sensitivity_matches_the_divider_law
+//!
+//! # Cost
+//! about 60 ns a sample
 
 use crate::machine::{Machine, Problems};
 use crate::noise::Noise;

@@ -6,7 +6,11 @@ use std::rc::Rc;
 use drydock_host::config::{Config, ConfigError, FileSource};
 use drydock_host::files::Files;
 use drydock_host::printer::Options;
-use drydock_plant::{Body, Hotend, Machine};
+use drydock_plant::Machine;
+use drydock_plant::bed_surface::BedSurface;
+use drydock_plant::drive::Drive;
+use drydock_plant::heater::Body;
+use drydock_plant::hotend::Hotend;
 use drydock_recording::{Chip, Header, Stepper};
 use drydock_twin::recorder::Recorder;
 use drydock_twin::wiring::{self, Device, Wiring};
@@ -204,12 +208,12 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
         machine.ambient_c = ambient;
     }
     if changes.flat_bed {
-        machine.bed_surface = drydock_plant::BedSurface::flat();
+        machine.bed_surface = BedSurface::flat();
     }
     for (name, share) in &changes.torque_share {
         let motor = machine.motors.iter_mut().find(|m| m.name == *name);
         let motor = motor.ok_or_else(|| PrepareError::Setup(format!("torque_share: the machine has no motor '{name}'")))?;
-        if let drydock_plant::Drive::Rotor(rotor) = &mut motor.model {
+        if let Drive::Rotor(rotor) = &mut motor.model {
             rotor.torque_efficiency *= share;
         }
     }
@@ -240,9 +244,9 @@ fn line_config(line: &Line) -> SerialConfig {
     let default = SerialConfig::default();
     SerialConfig {
         latency_ns: line.latency_us.map_or(default.latency_ns, |us| (us * 1e3) as u64),
-        corrupt_per_byte: line.corrupt_per_byte,
-        lose_per_byte: line.lose_per_byte,
-        delay_per_chunk: line.delay_per_chunk,
+        corruption_per_byte: line.corrupt_per_byte,
+        loss_per_byte: line.lose_per_byte,
+        delay_per_piece: line.delay_per_chunk,
         delay_max_ns: (line.delay_max_ms * 1e6) as u64,
         ..default
     }

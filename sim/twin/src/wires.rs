@@ -20,7 +20,7 @@ const BLTOUCH_RESET_MIN_NS: u64 = 2_000_000;
 pub struct DriverState {
     pub forward: bool,
     pub both_edges: bool,
-    pub steps: i64,
+    pub steps: u64,
 }
 
 /// What of the loom changes while it runs.
@@ -29,7 +29,7 @@ pub struct LoomState {
     pub drivers: Vec<DriverState>,
     pub heater_duty: Vec<f64>,
     pub fan_duty: Vec<f64>,
-    servo_rise_ns: u64,
+    pub(crate) servo_rise_ns: u64,
     /// Pin changes that are not steps, for the recording: (time, mcu, pin, value).
     pub pin_log: Vec<(u64, usize, u16, f64)>,
     /// Accelerometer samples, for the recording: (time, chip, counts).
@@ -49,6 +49,15 @@ pub struct Loom<'a> {
 impl Loom<'_> {
     fn device(&self, pin: u16) -> Option<&Device> {
         self.table.get(usize::from(pin))?.as_ref()
+    }
+
+    #[inline]
+    fn step(&mut self, at_ns: u64, motor: usize) {
+        let driver = &mut self.state.drivers[motor];
+        let forward = driver.forward;
+        driver.steps += 1;
+        self.digest.word(at_ns << 8 | (motor as u64) << 1 | u64::from(forward));
+        self.plant.step(motor, at_ns, forward);
     }
 
     fn note(&mut self, at_ns: u64, pin: u16, value: f64) {
@@ -109,16 +118,24 @@ impl Wires for Loom<'_> {
     fn output(&mut self, at_ns: u64, pin: u16, level: bool) {
         if let Some(Some(Device::Step { motor })) = self.table.get(usize::from(pin)) {
             let motor = *motor;
-            let driver = &mut self.state.drivers[motor];
-            if level || driver.both_edges {
-                let forward = driver.forward;
-                driver.steps += if forward { 1 } else { -1 };
-                self.digest.word(at_ns << 8 | (motor as u64) << 1 | u64::from(forward));
-                self.plant.step(motor, at_ns, forward);
+            if level || self.state.drivers[motor].both_edges {
+                self.step(at_ns, motor);
             }
             return;
         }
         self.other_output(at_ns, pin, level);
+    }
+
+    #[inline]
+    fn pulse(&mut self, at_ns: u64, pin: u16, level: bool) {
+        match self.table.get(usize::from(pin)) {
+            // Whichever edge of a pulse rises, it is one step.
+            Some(Some(Device::Step { motor })) => self.step(at_ns, *motor),
+            _ => {
+                self.output(at_ns, pin, level);
+                self.output(at_ns, pin, !level);
+            }
+        }
     }
 
     fn pwm(&mut self, at_ns: u64, pin: u16, duty: f64) {

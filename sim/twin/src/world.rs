@@ -9,16 +9,19 @@ use std::rc::Rc;
 
 use drydock_host::config::Config;
 use drydock_host::files::Files;
-use drydock_host::host::Host;
+use drydock_host::host::{Host, Pending};
 use drydock_host::printer::{Options, Output};
 use drydock_plant::{Fault, Plant};
-use drydock_virtual_mcu::{McuConfig, SerialConfig, SerialLine, TmcKind, VirtualMcu};
+use drydock_virtual_mcu::{Adxl345Config, McuConfig, SerialConfig, SerialLine, TmcHandle, TmcKind, VirtualMcu};
 
 use crate::digest::Digest;
 use crate::wires::{DriverState, Loom, LoomState};
 use crate::wiring::{Device, Wiring};
 
 const NEVER_NS: u64 = u64::MAX;
+/// Register of a TMC driver, and its bit that makes each edge of the step line a step.
+const CHOPCONF: u8 = 0x6c;
+const DEDGE: u32 = 1 << 29;
 
 /// What a twin is built from.
 pub struct TwinSetup {
@@ -61,7 +64,7 @@ struct Node {
     to_mcu: SerialLine,
     table: Vec<Option<Device>>,
     /// Where host commands for TMC drivers end up: which attached driver is which motor.
-    drivers: Vec<(usize, usize)>,
+    drivers: Vec<(TmcHandle, usize)>,
 }
 
 pub struct Twin {
@@ -75,7 +78,6 @@ pub struct Twin {
     sample_ns: u64,
     next_sample_ns: u64,
     transmit: Vec<u8>,
-    spoken: Vec<(u64, Vec<u8>)>,
     arrived: Vec<u8>,
     steps_seen: u64,
     host_runs: u64,
@@ -104,11 +106,10 @@ impl Twin {
             config.name = name.clone();
             let mut mcu = VirtualMcu::new(config);
             let (table, drivers) = solder(&mut mcu, &name, &setup.wiring)?;
-            let line_seed = setup.seed ^ (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             nodes.push(Node {
                 mcu,
-                to_host: SerialLine::new(setup.line.clone(), line_seed),
-                to_mcu: SerialLine::new(setup.line.clone(), line_seed.rotate_left(32)),
+                to_host: SerialLine::new(setup.line, setup.seed, &format!("line.{name}.up")),
+                to_mcu: SerialLine::new(setup.line, setup.seed, &format!("line.{name}.down")),
                 table,
                 drivers,
             });
@@ -135,7 +136,6 @@ impl Twin {
             sample_ns: setup.sample_ns,
             next_sample_ns: if setup.sample_ns > 0 { 0 } else { NEVER_NS },
             transmit: Vec::new(),
-            spoken: Vec::new(),
             arrived: Vec::new(),
             steps_seen: 0,
             host_runs: 0,
@@ -164,9 +164,9 @@ impl Twin {
     }
 
     /// A line typed at the terminal now.
-    pub fn console(&mut self, line: &str) {
+    pub fn console(&mut self, line: &str) -> Pending {
         self.digest.bytes(line.as_bytes());
-        self.host.console(line);
+        self.host.console(line)
     }
 
     /// Digest of everything that happened, and of the state that it left.
@@ -257,7 +257,7 @@ impl Twin {
                 plant: &mut self.plant,
                 digest: &mut self.digest,
             };
-            node.mcu.run_until(second_ns.max(at).min(until_ns), &mut loom);
+            node.mcu.run_until_heard(second_ns.max(at).min(until_ns), &mut loom);
             if self.collect(i) {
                 return false;
             }
@@ -267,10 +267,10 @@ impl Twin {
     /// Puts what a micro-controller said on its line. True if it said something.
     fn collect(&mut self, i: usize) -> bool {
         let node = &mut self.nodes[i];
-        node.mcu.take_transmit(&mut self.spoken);
-        let spoke = !self.spoken.is_empty();
-        for (at_ns, bytes) in self.spoken.drain(..) {
-            node.to_host.send(at_ns, &bytes);
+        let spoke = node.mcu.has_transmit();
+        if spoke {
+            let line = &mut node.to_host;
+            node.mcu.take_transmit(|at_ns, bytes| line.send(at_ns, bytes));
         }
         spoke
     }
@@ -309,7 +309,7 @@ impl Twin {
     fn refresh_drivers(&mut self, i: usize) {
         let node = &self.nodes[i];
         for (driver, motor) in &node.drivers {
-            self.loom.drivers[*motor].both_edges = node.mcu.tmc_steps_on_both_edges(*driver);
+            self.loom.drivers[*motor].both_edges = node.mcu.tmc_register(*driver, CHOPCONF) & DEDGE != 0;
         }
     }
 
@@ -324,12 +324,12 @@ impl Twin {
                 self.nodes[i].to_mcu.send(self.now_ns, &self.transmit);
             }
         }
-        self.steps_seen = self.loom.drivers.iter().map(|d| d.steps.unsigned_abs()).sum();
+        self.steps_seen = self.loom.drivers.iter().map(|d| d.steps).sum();
     }
 }
 
 /// Solders the wires of one micro-controller: its pin table, and which attached driver belongs to which motor.
-type Soldered = (Vec<Option<Device>>, Vec<(usize, usize)>);
+type Soldered = (Vec<Option<Device>>, Vec<(TmcHandle, usize)>);
 
 fn solder(mcu: &mut VirtualMcu, name: &str, wiring: &Wiring) -> Result<Soldered, SetupError> {
     let mut table: Vec<Option<Device>> = Vec::new();
@@ -342,9 +342,16 @@ fn solder(mcu: &mut VirtualMcu, name: &str, wiring: &Wiring) -> Result<Soldered,
         if table.len() <= index {
             table.resize(index + 1, None);
         }
-        let tmc = |kind: &str| TmcKind::from_name(kind).unwrap_or(TmcKind::Tmc2209);
+        let tmc = |kind: &str| match kind {
+            "tmc2130" => TmcKind::Tmc2130,
+            "tmc2208" => TmcKind::Tmc2208,
+            "tmc5160" => TmcKind::Tmc5160,
+            _ => TmcKind::Tmc2209,
+        };
         match &wire.device {
-            Device::AccelerometerCs { chip } => mcu.attach_adxl345(pin, *chip as u8),
+            Device::AccelerometerCs { chip } => {
+                mcu.attach_adxl345(pin, *chip as u8, Adxl345Config { clock_error: wiring.accelerometer_clock_error });
+            }
             Device::TmcUart { motor, kind, address } => drivers.push((mcu.attach_tmc_uart(pin, *address, tmc(kind)), *motor)),
             Device::TmcSpi { motor, kind } => drivers.push((mcu.attach_tmc_spi(pin, tmc(kind)), *motor)),
             _ => {}

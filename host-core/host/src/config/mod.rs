@@ -12,8 +12,11 @@
 
 mod access;
 mod error;
+mod known;
+pub mod lint;
 mod parse;
 mod pin;
+mod save;
 mod section;
 mod source;
 mod suggest;
@@ -21,8 +24,10 @@ mod suggest;
 pub use access::{ChoiceOption, FloatListOption, FloatRowsOption, ListOption, Number, NumberOption, TextOption};
 pub use access::{GcodeText, SettingValue};
 pub use error::{ConfigError, Place, Problem};
+pub use known::{known_section, unknown_section};
 pub use parse::{RawOption, RawSection, SourceText};
 pub use pin::{PinDesc, PinOption};
+pub use save::SaveConfig;
 pub use section::{Config, Section};
 pub use source::{FileSource, MapSource, glob_match};
 pub use suggest::{edit_distance, nearest};

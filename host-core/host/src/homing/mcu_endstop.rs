@@ -57,8 +57,14 @@ impl Endstop for McuEndstop {
     }
 
     fn home_wait(&self, end: f64) -> LocalFuture<Result<Option<f64>, CommandError>> {
-        let input = self.input.clone();
-        Box::pin(async move { input.home_wait(end).await.map_err(|e| CommandError::new(e.to_string())) })
+        let (input, steppers) = (self.input.clone(), self.steppers());
+        Box::pin(async move {
+            let result = input.home_wait(end).await.map_err(|e| CommandError::new(e.to_string()));
+            if !input.mcu().is_offline() {
+                steppers.iter().for_each(|stepper| stepper.note_reset());
+            }
+            result
+        })
     }
 
     fn query(&self, print_time: f64) -> LocalFuture<Result<bool, CommandError>> {

@@ -22,4 +22,4 @@ mod values;
 pub use printer::{StatusMap, StatusSource};
 pub use python::{float_repr, parse_literal, repr, text};
 pub use template::{Action, Context, Rendered, Template};
-pub use values::{Dict, List, coord};
+pub use values::{Dict, List, coord, coord4};

@@ -285,6 +285,11 @@ pub fn coord(x: f64, y: f64, z: f64, e: f64) -> Value {
     Value::from_object(Coord([x, y, z, e]))
 }
 
+/// The same from an array.
+pub fn coord4([x, y, z, e]: [f64; 4]) -> Value {
+    coord(x, y, z, e)
+}
+
 impl Object for Coord {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq

@@ -52,7 +52,7 @@ impl Object for ExcludeObject {
                 Value::from_iter(fields)
             })
             .collect();
-        Some(minijinja::context! { objects => objects, excluded_objects => s.excluded, current_object => s.current })
+        Some(minijinja::context! { objects => objects, excluded_objects => s.excluded.clone(), current_object => s.current.clone() })
     }
 }
 

@@ -30,6 +30,24 @@ impl AxisShaper {
     }
 }
 
+/// Why a shaper cannot be, in words.
+fn describe(error: &ShaperError) -> String {
+    let known: Vec<&str> = AnyShaper::ALL.iter().map(AnyShaper::name).collect();
+    match error {
+        ShaperError::UnknownShaper { name } => format!("Unsupported shaper type: {name} (known: {})", known.join(", ")),
+        ShaperError::BadArgument { text } => format!("shaper argument '{text}' is not understood: mzv takes n=, t= or tau="),
+        ShaperError::TooFewPulses { n } => format!("mzv needs at least 3 pulses, not {n}"),
+        ShaperError::TooManyPulses { n, max } => format!("{n} pulses are more than the {max} that a shaper may have"),
+        ShaperError::TooLong { n, t } => format!("{n} pulses are too few for a duration of {t} periods: n must be above 2t + 1"),
+        ShaperError::NotPositive { argument } => format!("shaper argument {argument} must be above 0"),
+        ShaperError::NegativePulse => "these shaper arguments need an amplitude below zero".to_string(),
+        ShaperError::DampingOutOfRange { damping, max } => {
+            format!("damping ratio {damping} is too high for this shaper: at most {max}")
+        }
+        ShaperError::FrequencyNotPositive { freq_hz } => format!("shaper frequency {freq_hz} must be above 0"),
+    }
+}
+
 pub struct InputShaper {
     axes: RefCell<[AxisShaper; 3]>,
     disabled: RefCell<bool>,
@@ -48,7 +66,7 @@ impl InputShaper {
                 freq_hz: section.float(&format!("shaper_freq_{axis}")).min(0.0).or(0.0)?,
                 damping: section.float(&format!("damping_ratio_{axis}")).min(0.0).below(1.0).or(DEFAULT_DAMPING)?,
             };
-            shaper.pulses().map_err(|e| section.error(&option, e.to_string()))?;
+            shaper.pulses().map_err(|e| section.error(&option, describe(&e)))?;
             axes.push(shaper);
         }
         let axes: [AxisShaper; 3] = axes.try_into().expect("three axes");
@@ -85,7 +103,7 @@ impl InputShaper {
             };
             number(format!("SHAPER_FREQ_{upper}"), &mut shaper.freq_hz, f64::INFINITY)?;
             number(format!("DAMPING_RATIO_{upper}"), &mut shaper.damping, 1.0)?;
-            shaper.pulses().map_err(|e| CommandError::new(format!("{e}")))?;
+            shaper.pulses().map_err(|e| CommandError::new(describe(&e)))?;
         }
         if given {
             *self.axes.borrow_mut() = axes;

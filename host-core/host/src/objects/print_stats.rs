@@ -31,12 +31,12 @@ impl Object for PrintStats {
         let total = s.start.map_or(0.0, |start| end - start);
         let paused = s.paused_s + s.paused_at.map_or(0.0, |at| end - at);
         Some(minijinja::context! {
-            filename => s.filename,
+            filename => s.filename.clone(),
             total_duration => total,
             print_duration => (total - paused).max(0.0),
             filament_used => 0.0,
             state => s.state,
-            message => s.message,
+            message => s.message.clone(),
             info => minijinja::context! { total_layer => s.total_layer, current_layer => s.current_layer },
         })
     }

@@ -37,8 +37,8 @@ impl SaveVariables {
         let this = Rc::new(SaveVariables { path, variables: RefCell::new(variables) });
         printer.add_object("save_variables", this.clone());
         printer.gcode.register("SAVE_VARIABLE", "Save arbitrary variables to disk", move |printer, command| {
-            let name = command.text("VARIABLE").required()?;
-            let literal = command.text("VALUE").required()?;
+            let name = command.text("VARIABLE").required()?.to_string();
+            let literal = command.text("VALUE").required()?.to_string();
             if name != name.to_lowercase() {
                 return Err(CommandError::new("VARIABLE must not contain upper case"));
             }

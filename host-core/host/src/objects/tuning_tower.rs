@@ -133,7 +133,7 @@ pub fn load(printer: &Rc<Printer>) {
 }
 
 fn read(command: &Command<'_>) -> Result<Test, CommandError> {
-    let name = command.text("COMMAND").required()?;
+    let name = command.text("COMMAND").required()?.to_string();
     let factor = command.float("FACTOR").optional()?;
     let step_delta = command.float("STEP_DELTA").optional()?;
     let law = match (factor, step_delta) {
@@ -145,7 +145,7 @@ fn read(command: &Command<'_>) -> Result<Test, CommandError> {
     Ok(Test {
         extended: !traditional,
         command: name,
-        parameter: command.text("PARAMETER").required()?,
+        parameter: command.text("PARAMETER").required()?.to_string(),
         start: command.float("START").or(0.0)?,
         law,
         skip_mm: command.float("SKIP").min(0.0).or(0.0)?,

@@ -48,6 +48,7 @@ pub struct GCode {
     console: RefCell<Vec<String>>,
     turn: Mutual,
     errors: Cell<u64>,
+    lines: Cell<u64>,
 }
 
 impl GCode {
@@ -195,6 +196,11 @@ impl GCode {
         lines.for_each(|line| self.respond_raw(format!("// {line}")));
     }
 
+    /// How many commands were run.
+    pub fn lines_run(&self) -> u64 {
+        self.lines.get()
+    }
+
     /// How many errors were told to the user.
     pub fn error_count(&self) -> u64 {
         self.errors.get()
@@ -271,6 +277,7 @@ impl GCode {
             return Err(CommandError::new(message));
         }
         command.well_formed()?;
+        self.lines.set(self.lines.get() + 1);
         Ok(Some(entry.handler.clone()))
     }
 

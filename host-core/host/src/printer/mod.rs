@@ -10,6 +10,7 @@ pub mod sections;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub use minijinja::Value;
@@ -18,6 +19,7 @@ use crate::config::{Config, ConfigError, Section};
 use crate::files::Files;
 use crate::mcu::Mcu;
 use crate::reactor::{EventTime, Reactor};
+use crate::stepper::EnableLine;
 use dispatch::GCode;
 use pins::Pins;
 
@@ -95,12 +97,15 @@ pub enum Output {
 }
 
 type Listener = Rc<dyn Fn()>;
+type LateLoader = Box<dyn FnOnce(&Rc<Printer>) -> Result<(), ConfigError>>;
 
 /// Choices that the shell makes and no section holds.
 #[derive(Clone, Default)]
 pub struct Options {
     /// Batch mode: no micro-controller answers, waits return at once, homing ends at the end of its move.
     pub offline: Option<Offline>,
+    /// How early a compressed step may be; None: 25 us. 0 sends every step exactly (and many more commands).
+    pub compression_error_s: Option<f64>,
     /// Report every executed G-code line as [`Output::Line`].
     pub trace_lines: bool,
 }
@@ -128,6 +133,10 @@ pub struct Printer {
     toolhead: OnceCell<Rc<crate::toolhead::ToolHead>>,
     gcode_move: OnceCell<Rc<crate::gcode_move::GCodeMove>>,
     shutting_down: Cell<bool>,
+    enable_lines: RefCell<BTreeMap<String, Rc<EnableLine>>>,
+    after_load: RefCell<Vec<LateLoader>>,
+    /// What SAVE_CONFIG would write: (section, option, value).
+    pending: RefCell<Vec<(String, String, String)>>,
 }
 
 impl Printer {
@@ -148,6 +157,9 @@ impl Printer {
             toolhead: OnceCell::new(),
             gcode_move: OnceCell::new(),
             shutting_down: Cell::new(false),
+            enable_lines: RefCell::default(),
+            after_load: RefCell::default(),
+            pending: RefCell::default(),
         })
     }
 
@@ -195,6 +207,31 @@ impl Printer {
     /// Loads what another object needs first, if printer.cfg has it.
     pub fn load_if_present(self: &Rc<Self>, name: &str) -> Result<(), ConfigError> {
         self.config.section(name).map_or(Ok(()), |section| self.load_section(&section))
+    }
+
+    /// Runs when all objects are made (a macro that replaces a command needs the command first).
+    pub fn after_load(&self, late: impl FnOnce(&Rc<Printer>) -> Result<(), ConfigError> + 'static) {
+        self.after_load.borrow_mut().push(Box::new(late));
+    }
+
+    pub(crate) fn take_after_load(&self) -> Vec<LateLoader> {
+        std::mem::take(&mut *self.after_load.borrow_mut())
+    }
+
+    pub(crate) fn enable_lines(&self) -> &RefCell<BTreeMap<String, Rc<EnableLine>>> {
+        &self.enable_lines
+    }
+
+    /// A value for SAVE_CONFIG to write.
+    pub fn set_pending(&self, section: &str, option: &str, value: &str) {
+        let mut pending = self.pending.borrow_mut();
+        pending.retain(|(s, o, _)| !(s == section && o == option));
+        pending.push((section.to_string(), option.to_string(), value.to_string()));
+    }
+
+    /// What SAVE_CONFIG would write, in the order in which it was set.
+    pub fn pending(&self) -> Vec<(String, String, String)> {
+        self.pending.borrow().clone()
     }
 
     // ---- the two objects that everything uses

@@ -4,6 +4,15 @@ use std::rc::Rc;
 
 use super::Printer;
 use crate::config::{ConfigError, Section};
+use crate::objects::display_status::DisplayStatus;
+use crate::objects::exclude_object::ExcludeObject;
+use crate::objects::firmware_retraction::FirmwareRetraction;
+use crate::objects::gcode_macro::GcodeMacro;
+use crate::objects::input_shaper::InputShaper;
+use crate::objects::pause_resume::PauseResume;
+use crate::objects::save_variables::SaveVariables;
+use crate::objects::virtual_sdcard::VirtualSdcard;
+use crate::{objects, outputs, thermal};
 
 type Loader = fn(&Rc<Printer>, &Section) -> Result<(), ConfigError>;
 
@@ -30,9 +39,36 @@ impl Name {
 }
 
 /// Sections that are read elsewhere: by the tool head, its kinematics, or the host itself.
-const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder"];
+const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder", "thermistor", "adc_temperature", "duplicate_pin_override"];
 
-pub const SECTIONS: &[(Name, Loader)] = &[];
+pub const SECTIONS: &[(Name, Loader)] = &[
+    (Name::Only("controller_fan"), outputs::controller_fan::load),
+    (Name::Named("controller_fan"), outputs::controller_fan::load),
+    (Name::Named("delayed_gcode"), objects::delayed_gcode::load),
+    (Name::Only("display_status"), DisplayStatus::load),
+    (Name::Only("exclude_object"), ExcludeObject::load),
+    (Name::Only("fan"), outputs::fan::load),
+    (Name::Named("fan_generic"), outputs::fan_generic::load),
+    (Name::Only("firmware_retraction"), FirmwareRetraction::load),
+    (Name::Only("force_move"), objects::force_move::load),
+    (Name::Only("gcode_arcs"), objects::gcode_arcs::load),
+    (Name::Named("gcode_macro"), GcodeMacro::load),
+    (Name::Only("heater_bed"), thermal::heaters::load_bed),
+    (Name::Named("heater_fan"), outputs::heater_fan::load),
+    (Name::Named("heater_generic"), thermal::heaters::load_generic),
+    (Name::Only("homing_override"), objects::homing_override::load),
+    (Name::Only("idle_timeout"), crate::idle_timeout::load),
+    (Name::Only("input_shaper"), InputShaper::load),
+    (Name::Named("output_pin"), outputs::output_pin::load),
+    (Name::Only("pause_resume"), PauseResume::load),
+    (Name::Only("respond"), objects::respond::load),
+    (Name::Only("safe_z_home"), objects::safe_z_home::load),
+    (Name::Only("save_variables"), SaveVariables::load),
+    (Name::Named("static_digital_output"), outputs::static_digital_output::load),
+    (Name::Named("temperature_sensor"), thermal::temperature_sensor::load),
+    (Name::Named("verify_heater"), thermal::verify_heater::load),
+    (Name::Only("virtual_sdcard"), VirtualSdcard::load),
+];
 
 /// Makes the object of one section.
 pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
@@ -44,5 +80,5 @@ pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError>
     if READ_ELSEWHERE.iter().any(|known| first == *known || (known.ends_with('_') && first.starts_with(known))) {
         return Ok(());
     }
-    Err(crate::config::unknown_section(section))
+    Err(section.section_error(format!("section '{name}' is not supported yet")))
 }

@@ -125,7 +125,6 @@ impl Objects {
     }
 
     pub fn shut_down<B: Board>(&mut self, board: &mut B) {
-        self.moves.clear();
         for stepper in &mut self.steppers {
             stepper.stop(board, &mut self.moves);
         }
@@ -153,6 +152,8 @@ impl Objects {
         for shutdown in &self.spi_shutdowns {
             shutdown.send(board, &self.spis);
         }
+        // Every queue is empty or thrown away.
+        self.moves.clear();
     }
 
     pub fn fold_state(&self, fold: &mut impl FnMut(u64)) {

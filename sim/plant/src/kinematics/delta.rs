@@ -1,15 +1,29 @@
 //! Linear delta: three carriages on vertical towers hold the nozzle by arms.
 //!
-//! # Equation      h_i = z + sqrt(L_i^2 - (x - X_i)^2 - (y - Y_i)^2); forward: the three spheres' common point below
-//! # Symbols       h_i [mm] carriage heights (rails) · L_i [mm] arms · X_i = R cos a_i, Y_i = R sin a_i [mm] towers ·
-//!                 R [mm] delta radius · a_i [deg] tower angles · x, y, z [mm] nozzle
-//! # Source        facts/klipper.md section 10; trilateration is textbook
-//! # Valid for     all of the reach; arms are rigid and their joints have no play
-//! # Caveats       the effector never tilts
-//! # Checked by    kinematics::tests::forward_of_inverse_is_identity: below 1e-10 mm; virtual_work_balances
-//! # Cost          about 15 ns
+//! # Equation
+//! h_i = z + sqrt(L_i^2 - (x - X_i)^2 - (y - Y_i)^2); forward: the three spheres' common point below
+//!
+//! # Symbols
+//! h_i [mm] carriage heights (rails) · L_i [mm] arms · X_i = R cos a_i, Y_i = R sin a_i [mm] towers ·
+//! R [mm] delta radius · a_i [deg] tower angles · x, y, z [mm] nozzle
+//!
+//! # Source
+//! facts/klipper.md section 10; trilateration is textbook
+//!
+//! # Valid for
+//! all of the reach; arms are rigid and their joints have no play
+//!
+//! # Caveats
+//! the effector never tilts
+//!
+//! # Checked by
+//! kinematics::tests::forward_of_inverse_is_identity: below 1e-10 mm; virtual_work_balances
+//!
+//! # Cost
+//! about 15 ns
 
-use super::Geometry;
+use super::{Geometry, Maps};
+use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
 /// A linear delta. Defaults are the bench machine of the reference data: 333 mm arms, 174.75 mm radius.
@@ -35,10 +49,11 @@ impl Delta {
         let angle = self.tower_angle_deg[i] * (core::f64::consts::PI / 180.0);
         [self.radius_mm * libm::cos(angle), self.radius_mm * libm::sin(angle)]
     }
+}
 
-    fn towers(&self) -> [[f64; 2]; 3] {
-        [self.tower(0), self.tower(1), self.tower(2)]
-    }
+struct Towers {
+    at_mm: [[f64; 2]; 3],
+    arms_mm: [f64; 3],
 }
 
 /// The common point of three spheres round `(towers, heights)`, the lower one. The two plane equations that come from
@@ -71,15 +86,32 @@ fn trilaterate(towers: &[[f64; 2]; 3], arms: &[f64; 3], h: [f64; 3]) -> Option<[
 }
 
 impl Geometry for Delta {
+    fn ready(&self) -> Box<dyn Maps> {
+        Box::new(Towers { at_mm: [self.tower(0), self.tower(1), self.tower(2)], arms_mm: self.arm_length_mm })
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let arms_reach = self.arm_length_mm.iter().all(|arm| *arm > self.radius_mm);
+        if self.radius_mm.is_nan() || self.radius_mm <= 0.0 {
+            Some("radius_mm must be above 0")
+        } else if !arms_reach {
+            Some("each arm_length_mm must be longer than radius_mm")
+        } else {
+            None
+        }
+    }
+}
+
+impl Maps for Towers {
     fn forward(&self, rails_mm: [f64; 3]) -> Option<[f64; 3]> {
-        trilaterate(&self.towers(), &self.arm_length_mm, rails_mm)
+        trilaterate(&self.at_mm, &self.arms_mm, rails_mm)
     }
 
     fn inverse(&self, p: [f64; 3]) -> Option<[f64; 3]> {
         let mut rails = [0.0; 3];
-        for (i, [tx, ty]) in self.towers().into_iter().enumerate() {
+        for (i, [tx, ty]) in self.at_mm.into_iter().enumerate() {
             let (dx, dy) = (p[0] - tx, p[1] - ty);
-            let left = self.arm_length_mm[i] * self.arm_length_mm[i] - dx * dx - dy * dy;
+            let left = self.arms_mm[i] * self.arms_mm[i] - dx * dx - dy * dy;
             if left < 0.0 {
                 return None;
             }
@@ -88,28 +120,13 @@ impl Geometry for Delta {
         Some(rails)
     }
 
-    /// The inverse map has rows g_i/g_iz (g = nozzle to carriage direction), so J^T f solves G^T x = f.
-    fn rail_forces(&self, rails_mm: [f64; 3], f: [f64; 3]) -> [f64; 3] {
-        let towers = self.towers();
-        let Some(p) = trilaterate(&towers, &self.arm_length_mm, rails_mm) else { return [0.0; 3] };
-        // dh_i = dz + ((X_i - x) dx + (Y_i - y) dy)/(h_i - z): rows of the inverse Jacobian K; rails' force x has K^T x = f.
-        let mut k = [[0.0; 3]; 3];
-        for i in 0..3 {
-            let rise = rails_mm[i] - p[2];
-            k[i] = [(towers[i][0] - p[0]) / rise, (towers[i][1] - p[1]) / rise, 1.0];
-        }
+    /// dh_i = dz - ((X_i - x) dx + (Y_i - y) dy)/(h_i - z) up to sign: the rows of K, the inverse Jacobian. K^T r = f.
+    fn rail_forces(&self, rails_mm: [f64; 3], p: [f64; 3], f: [f64; 3]) -> [f64; 3] {
+        let k: [[f64; 3]; 3] = core::array::from_fn(|i| {
+            let rise = 1.0 / (rails_mm[i] - p[2]);
+            [(self.at_mm[i][0] - p[0]) * rise, (self.at_mm[i][1] - p[1]) * rise, 1.0]
+        });
         solve_transposed(&k, f)
-    }
-
-    fn problem(&self) -> Option<&'static str> {
-        let arms_reach = self.arm_length_mm.iter().all(|arm| *arm > self.radius_mm);
-        if !(self.radius_mm > 0.0) {
-            Some("radius_mm must be above 0")
-        } else if !arms_reach {
-            Some("each arm_length_mm must be longer than radius_mm")
-        } else {
-            None
-        }
     }
 }
 

@@ -13,16 +13,14 @@ pub use cartesian::Cartesian;
 pub use corexy::CoreXy;
 pub use delta::Delta;
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// What a machine kind must say of itself.
 pub trait Geometry {
-    /// Nozzle in print coordinates for rail positions; `None` where the rails cannot meet.
-    fn forward(&self, rails_mm: [f64; 3]) -> Option<[f64; 3]>;
-    /// Rail positions for a nozzle position; `None` out of reach.
-    fn inverse(&self, nozzle_mm: [f64; 3]) -> Option<[f64; 3]>;
-    /// Forces on the rails that balance a force on the nozzle: the transposed Jacobian, near `rails_mm`.
-    fn rail_forces(&self, rails_mm: [f64; 3], force_n: [f64; 3]) -> [f64; 3];
+    /// The maps, with all that can be worked out beforehand.
+    fn ready(&self) -> Box<dyn Maps>;
     /// Whether the Y drive moves the bed and not the head.
     fn bed_moves_y(&self) -> bool {
         false
@@ -33,6 +31,16 @@ pub trait Geometry {
     }
 }
 
+/// The maps of one machine.
+pub trait Maps {
+    /// Nozzle in print coordinates for rail positions; `None` where the rails cannot meet.
+    fn forward(&self, rails_mm: [f64; 3]) -> Option<[f64; 3]>;
+    /// Rail positions for a nozzle position; `None` out of reach.
+    fn inverse(&self, nozzle_mm: [f64; 3]) -> Option<[f64; 3]>;
+    /// What a force on the nozzle is on the rails: the transposed Jacobian of `forward`, there.
+    fn rail_forces(&self, rails_mm: [f64; 3], nozzle_mm: [f64; 3], force_n: [f64; 3]) -> [f64; 3];
+}
+
 macro_rules! one_file_each {
     ($($variant:ident($params:ty)),* $(,)?) => {
         /// The machine kinds.
@@ -41,30 +49,15 @@ macro_rules! one_file_each {
             $(#[doc = concat!("See [`", stringify!($params), "`].")] $variant($params),)*
         }
         impl Kinematics {
-            fn geometry(&self) -> &dyn Geometry {
-                match self { $(Kinematics::$variant(k) => k,)* }
-            }
             /// One of each, with plain numbers: for the contract test and for examples.
-            pub fn each() -> alloc::vec::Vec<Kinematics> {
+            pub fn each() -> Vec<Kinematics> {
                 alloc::vec![$(Kinematics::$variant(<$params>::default()),)*]
             }
         }
-        impl Geometry for Kinematics {
-            #[inline]
-            fn forward(&self, rails_mm: [f64; 3]) -> Option<[f64; 3]> {
-                match self { $(Kinematics::$variant(k) => k.forward(rails_mm),)* }
-            }
-            fn inverse(&self, nozzle_mm: [f64; 3]) -> Option<[f64; 3]> {
-                self.geometry().inverse(nozzle_mm)
-            }
-            fn rail_forces(&self, rails_mm: [f64; 3], force_n: [f64; 3]) -> [f64; 3] {
-                self.geometry().rail_forces(rails_mm, force_n)
-            }
-            fn bed_moves_y(&self) -> bool {
-                self.geometry().bed_moves_y()
-            }
-            fn problem(&self) -> Option<&'static str> {
-                self.geometry().problem()
+        impl core::ops::Deref for Kinematics {
+            type Target = dyn Geometry;
+            fn deref(&self) -> &(dyn Geometry + 'static) {
+                match self { $(Kinematics::$variant(k) => k,)* }
             }
         }
     };
@@ -88,8 +81,9 @@ mod tests {
         let mut worst = 0.0f64;
         for k in Kinematics::each() {
             assert_eq!(k.problem(), None, "{k:?}");
+            let maps = k.ready();
             for p in POINTS {
-                let back = k.forward(k.inverse(p).expect("in reach")).expect("rails meet");
+                let back = maps.forward(maps.inverse(p).expect("in reach")).expect("rails meet");
                 for i in 0..3 {
                     worst = worst.max((back[i] - p[i]).abs());
                 }
@@ -102,16 +96,17 @@ mod tests {
     #[test]
     fn virtual_work_balances() {
         for k in Kinematics::each() {
+            let maps = k.ready();
             for p in POINTS {
-                let rails = k.inverse(p).expect("in reach");
+                let rails = maps.inverse(p).expect("in reach");
                 let force = [3.0, -2.0, 5.0];
-                let on_rails = k.rail_forces(rails, force);
+                let on_rails = maps.rail_forces(rails, p, force);
                 for i in 0..3 {
                     let d = 1e-4;
                     let (mut hi, mut lo) = (rails, rails);
                     hi[i] += d;
                     lo[i] -= d;
-                    let (hi, lo) = (k.forward(hi).expect("meets"), k.forward(lo).expect("meets"));
+                    let (hi, lo) = (maps.forward(hi).expect("meets"), maps.forward(lo).expect("meets"));
                     let work: f64 = (0..3).map(|j| force[j] * (hi[j] - lo[j]) / (2.0 * d)).sum();
                     assert!((work - on_rails[i]).abs() < 1e-5, "{k:?} at {p:?}: rail {i}: {work} and {}", on_rails[i]);
                 }
@@ -122,8 +117,12 @@ mod tests {
     #[test]
     fn same_input_gives_same_bits() {
         for k in Kinematics::each() {
-            let rails = k.inverse([12.3, -4.5, 6.7]).expect("in reach");
-            assert_eq!(k.forward(rails).map(|p| p.map(f64::to_bits)), k.forward(rails).map(|p| p.map(f64::to_bits)));
+            let (one, two) = (k.ready(), k.ready());
+            let rails = one.inverse([12.3, -4.5, 6.7]).expect("in reach");
+            assert_eq!(
+                one.forward(rails).map(|p| p.map(f64::to_bits)),
+                two.forward(rails).map(|p| p.map(f64::to_bits))
+            );
         }
     }
 }
