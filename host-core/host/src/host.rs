@@ -15,7 +15,7 @@ use crate::klippy_log;
 use crate::mcu::Mcu;
 use crate::objects::print_stats::PrintStats;
 use crate::objects::virtual_sdcard::VirtualSdcard;
-use crate::objects::{force_move, stepper_enable, tuning_tower};
+use crate::objects::{configfile, force_move, stepper_enable, tuning_tower};
 use crate::printer::{Event, Options, Output, Printer, State, dispatch};
 use crate::reactor::{EventTime, Reactor};
 use crate::thermal::heaters::Heaters;
@@ -162,6 +162,9 @@ impl Drop for Host {
 fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), ConfigError> {
     dispatch::register_basics(printer);
     GCodeMove::load(printer);
+    // Before the sections: [safe_z_home] and [homing_override] take G28's place.
+    homing::register(printer);
+    configfile::load(printer);
     load_mcus(printer)?;
     let names: Vec<String> = printer.config.names().map(str::to_string).collect();
     for name in names {
@@ -172,7 +175,6 @@ fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), Con
     }
     ToolHead::load(printer)?;
     extruder::load_all(printer)?;
-    homing::register(printer);
     tuning_tower::load(printer);
     stepper_enable::load(printer);
     force_move::register_buzz(printer);

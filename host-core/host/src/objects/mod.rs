@@ -1,5 +1,6 @@
 //! One feature a file: the objects that sections of printer.cfg make. Listed in [`crate::printer::sections`].
 
+pub mod configfile;
 pub mod delayed_gcode;
 pub mod display_status;
 pub mod exclude_object;

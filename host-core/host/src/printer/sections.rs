@@ -39,9 +39,10 @@ impl Name {
 }
 
 /// Sections that are read elsewhere: by the tool head, its kinematics, or the host itself.
-const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder", "thermistor", "adc_temperature", "duplicate_pin_override"];
+const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder", "duplicate_pin_override"];
 
 pub const SECTIONS: &[(Name, Loader)] = &[
+    (Name::Named("adc_temperature"), thermal::sensor::load_adc_temperature),
     (Name::Only("controller_fan"), outputs::controller_fan::load),
     (Name::Named("controller_fan"), outputs::controller_fan::load),
     (Name::Named("delayed_gcode"), objects::delayed_gcode::load),
@@ -66,6 +67,7 @@ pub const SECTIONS: &[(Name, Loader)] = &[
     (Name::Only("save_variables"), SaveVariables::load),
     (Name::Named("static_digital_output"), outputs::static_digital_output::load),
     (Name::Named("temperature_sensor"), thermal::temperature_sensor::load),
+    (Name::Named("thermistor"), thermal::sensor::load_thermistor),
     (Name::Named("verify_heater"), thermal::verify_heater::load),
     (Name::Only("virtual_sdcard"), VirtualSdcard::load),
 ];
