@@ -11,6 +11,7 @@ use drydock_twin::world::{Turn, Twin};
 
 use crate::check::{Checks, Failure, View};
 use crate::model::{Act, Expectation, TimedFault};
+use crate::setup::print_name;
 
 /// After a shutdown the world goes on for so long, so that its consequences are on record.
 const AFTERMATH_S: f64 = 1.0;
@@ -157,7 +158,7 @@ impl Session {
             Doing::Connecting | Doing::Nothing | Doing::Lines(_) | Doing::Waiting { .. } => match acts.pop_front() {
                 Some(Act::Gcode(lines)) => Doing::Lines(lines.into()),
                 Some(Act::Print(file)) => {
-                    *pending = Some(self.twin.console(&format!("SDCARD_PRINT_FILE FILENAME=\"{file}\"")));
+                    *pending = Some(self.twin.console(&format!("SDCARD_PRINT_FILE FILENAME=\"{}\"", print_name(&file))));
                     state.print_done = false;
                     Doing::Printing { started_s: now_s }
                 }
