@@ -65,7 +65,8 @@ fn plan(corners: &[Corner], limits: &VelocityLimits) -> (Vec<TrapMove>, Vec<Trap
         end[0] = end[0].clamp(-60.0, 60.0);
         end[1] = end[1].clamp(-60.0, 60.0);
         end[2] = end[2].clamp(5.0, 20.0);
-        let length = ((end[0] - pos[0]).powi(2) + (end[1] - pos[1]).powi(2)).sqrt();
+        let (dx, dy) = (end[0] - pos[0], end[1] - pos[1]);
+        let length = (dx * dx + dy * dy).sqrt();
         end[E] += if *flow < 0.0 { *flow } else { flow * length };
         let Some(mv) = Move::new(limits, pos, end, *speed, ()) else { continue };
         pos = mv.end_pos;
@@ -263,7 +264,7 @@ fn queue_of(moves: &[TrapMove], start: [f64; 3]) -> TrapQ {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_step_is_where_the_plan_crosses_its_boundary(
@@ -282,8 +283,8 @@ proptest! {
         for machine in AnyKinematics::examples() {
             for map in machine.actuators() {
                 let mut g = StepGenerator::new(map, 0.0125, ClockMap::main(CLOCK_HZ));
-                for axis in 0..2 {
-                    g.set_shaper(axis, pulses[axis].clone());
+                for (axis, pulses) in pulses.iter().enumerate() {
+                    g.set_shaper(axis, pulses.clone());
                 }
                 g.set_position(&queue, 0.0, start);
                 let truth = Truth::Shaped { map, moves: &moves, pulses: [pulses[0].as_ref(), pulses[1].as_ref(), None] };
