@@ -230,6 +230,9 @@ mod tests {
 
     #[test]
     fn the_states_have_the_names_that_user_interfaces_read() {
-        assert_eq!([Activity::Idle, Activity::Printing, Activity::Ready].map(Activity::name), ["Idle", "Printing", "Ready"]);
+        assert_eq!(
+            [Activity::Idle, Activity::Printing, Activity::Ready].map(Activity::name),
+            ["Idle", "Printing", "Ready"]
+        );
     }
 }

@@ -54,7 +54,9 @@ impl Stepper {
         let first = printer.config.section(&base).filter(|_| base != section.name());
         let full_steps = section.int("full_steps_per_rotation").min(1).or(200)?;
         if full_steps % 4 != 0 {
-            return Err(section.error("full_steps_per_rotation", "full_steps_per_rotation invalid: must be a multiple of 4"));
+            return Err(
+                section.error("full_steps_per_rotation", "full_steps_per_rotation invalid: must be a multiple of 4")
+            );
         }
         let rotation_distance_mm = match (&first, section.has("rotation_distance")) {
             (Some(first), false) => first.float("rotation_distance").above(0.0).required()?,

@@ -275,7 +275,9 @@ impl ToolHead {
     /// Is the queue so full that the sender of moves has to wait?
     pub fn must_pace(&self) -> bool {
         let q = self.queue.borrow();
-        !self.offline && !q.priming && q.print_time - self.mcu.estimated_print_time(self.printer().reactor.now()) > BUFFER_HIGH_S
+        !self.offline
+            && !q.priming
+            && q.print_time - self.mcu.estimated_print_time(self.printer().reactor.now()) > BUFFER_HIGH_S
     }
 
     /// Waits while the queue is full.
@@ -580,7 +582,8 @@ impl ToolHead {
         let xyz = |p: &[f64]| format!("X:{:.6} Y:{:.6} Z:{:.6}", p[0], p[1], p[2]);
         let steppers = self.machine.steppers();
         let mcu: Vec<String> = steppers.iter().map(|s| format!("{}:{}", s.name(), s.mcu_position())).collect();
-        let motors: Vec<String> = steppers.iter().map(|s| format!("{}:{:.6}", s.name(), s.commanded_position())).collect();
+        let motors: Vec<String> =
+            steppers.iter().map(|s| format!("{}:{:.6}", s.name(), s.commanded_position())).collect();
         let kinematic = self.machine.calc_position();
         format!(
             "mcu: {}\nstepper: {}\nkinematic: {}\ntoolhead: {} E:{:.6}\ngcode: {} E:{:.6}",
@@ -669,7 +672,10 @@ fn register(printer: &Rc<Printer>) {
         toolhead.set_limits(limits);
         let message = format!(
             "max_velocity: {:.6}\nmax_accel: {:.6}\nminimum_cruise_ratio: {:.6}\nsquare_corner_velocity: {:.6}",
-            limits.max_velocity_mm_s, limits.max_accel_mm_s2, limits.minimum_cruise_ratio, limits.square_corner_velocity_mm_s
+            limits.max_velocity_mm_s,
+            limits.max_accel_mm_s2,
+            limits.minimum_cruise_ratio,
+            limits.square_corner_velocity_mm_s
         );
         printer.log(message.replace('\n', " "));
         if !given {

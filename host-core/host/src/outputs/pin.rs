@@ -34,7 +34,8 @@ impl Pin {
         let cycle_time_s = section.float("cycle_time").above(0.0).or(default_cycle_s)?;
         let hardware = section.boolean("hardware_pwm").or(false)?;
         if !hardware && shutdown_value != 0.0 && shutdown_value != 1.0 {
-            let name = ["shutdown_value", "shutdown_speed"].into_iter().find(|name| section.has(name)).unwrap_or(option);
+            let name =
+                ["shutdown_value", "shutdown_speed"].into_iter().find(|name| section.has(name)).unwrap_or(option);
             let error = section.error(name, "shutdown value must be 0.0 or 1.0 on soft pwm");
             return Err(error.help("set hardware_pwm: True, or make it all or nothing"));
         }

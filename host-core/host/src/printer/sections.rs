@@ -39,7 +39,8 @@ impl Name {
 }
 
 /// Sections that are read elsewhere: by the tool head, its kinematics, or the host itself.
-const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder", "thermistor", "adc_temperature", "duplicate_pin_override"];
+const READ_ELSEWHERE: &[&str] =
+    &["printer", "mcu", "stepper_", "extruder", "thermistor", "adc_temperature", "duplicate_pin_override"];
 
 pub const SECTIONS: &[(Name, Loader)] = &[
     (Name::Only("controller_fan"), outputs::controller_fan::load),

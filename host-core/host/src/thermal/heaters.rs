@@ -245,7 +245,9 @@ pub fn load_bed(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigEr
     let heater = Heaters::of(printer).setup_heater(printer, section, Some("B"))?;
     printer.add_object(section.name(), heater.clone());
     let me = heater.clone();
-    printer.gcode.register("M140", "Set bed temperature", move |_, command| set_target(&me, command.float("S").or(0.0)?));
+    printer
+        .gcode
+        .register("M140", "Set bed temperature", move |_, command| set_target(&me, command.float("S").or(0.0)?));
     printer.gcode.register_async("M190", "Set bed temperature and wait", move |printer, command| {
         let heater = heater.clone();
         async move {
