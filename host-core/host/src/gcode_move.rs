@@ -141,6 +141,11 @@ impl GCodeMove {
         self.frame.borrow().gcode_position()
     }
 
+    /// What SET_GCODE_OFFSET set.
+    pub fn homing_origin(&self) -> Position {
+        self.frame.borrow().homing
+    }
+
     /// Speed of the last G1 in mm/s.
     pub fn speed(&self) -> f64 {
         self.frame.borrow().speed
@@ -159,12 +164,7 @@ impl GCodeMove {
     }
 
     /// G0/G1. The parameters are (axis letter, value) pairs in the order of the line.
-    pub fn linear_move(
-        &self,
-        printer: &Rc<Printer>,
-        params: impl Iterator<Item = (char, f64)>,
-        raw: &str,
-    ) -> CommandResult {
+    pub fn linear_move(&self, printer: &Rc<Printer>, params: impl Iterator<Item = (char, f64)>, raw: &str) -> CommandResult {
         {
             let mut f = self.frame.borrow_mut();
             let mut next = f.clone_targets();
@@ -292,8 +292,7 @@ fn register(printer: &Rc<Printer>) {
             let mut count = 0;
             for (letter, text) in command.letters() {
                 let value = text.parse().ok().filter(|v: &f64| v.is_finite());
-                let value =
-                    value.ok_or_else(|| CommandError::new(format!("Unable to parse move '{}'", command.raw())))?;
+                let value = value.ok_or_else(|| CommandError::new(format!("Unable to parse move '{}'", command.raw())))?;
                 if let Some(slot) = values.get_mut(count) {
                     *slot = (letter as char, value);
                     count += 1;

@@ -30,6 +30,8 @@ pub struct Stepper {
     steps: StepQueue,
     enable: Option<Rc<EnableLine>>,
     enabled: Cell<bool>,
+    /// Told when the motor is switched on or off.
+    on_switch: RefCell<Option<Rc<dyn Fn(bool)>>>,
     rotation_distance_mm: Cell<f64>,
     steps_per_rotation: f64,
     motion: RefCell<Motion>,
@@ -54,9 +56,7 @@ impl Stepper {
         let first = printer.config.section(&base).filter(|_| base != section.name());
         let full_steps = section.int("full_steps_per_rotation").min(1).or(200)?;
         if full_steps % 4 != 0 {
-            return Err(
-                section.error("full_steps_per_rotation", "full_steps_per_rotation invalid: must be a multiple of 4")
-            );
+            return Err(section.error("full_steps_per_rotation", "full_steps_per_rotation invalid: must be a multiple of 4"));
         }
         let rotation_distance_mm = match (&first, section.has("rotation_distance")) {
             (Some(first), false) => first.float("rotation_distance").above(0.0).required()?,
@@ -89,6 +89,7 @@ impl Stepper {
             stepper,
             enable,
             enabled: Cell::new(false),
+            on_switch: RefCell::default(),
             rotation_distance_mm: Cell::new(rotation_distance_mm),
             steps_per_rotation,
             motion: RefCell::new(Motion {
@@ -264,10 +265,23 @@ impl Stepper {
         self.enabled.get()
     }
 
+    /// The motor's driver wants to know when it is needed.
+    pub fn on_switch(&self, listener: impl Fn(bool) + 'static) {
+        *self.on_switch.borrow_mut() = Some(Rc::new(listener));
+    }
+
+    fn tell_switched(&self, on: bool) {
+        let listener = self.on_switch.borrow().clone();
+        if let Some(listener) = listener {
+            listener(on);
+        }
+    }
+
     pub fn enable(&self, print_time: f64) {
         if self.enabled.replace(true) {
             return;
         }
+        self.tell_switched(true);
         if let Some(line) = &self.enable {
             line.users.set(line.users.get() + 1);
             if line.users.get() == 1 {
@@ -280,6 +294,7 @@ impl Stepper {
         if !self.enabled.replace(false) {
             return;
         }
+        self.tell_switched(false);
         if let Some(line) = &self.enable {
             line.users.set(line.users.get().saturating_sub(1));
             if line.users.get() == 0 {

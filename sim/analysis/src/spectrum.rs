@@ -1,13 +1,22 @@
 //! Power spectra of accelerometer samples, as Klipper's shaper calibration takes them.
 //!
-//! # Equation      P(f) = 2 |X(f)|^2 / (fs sum w^2), mean over half-overlapping windows; once at 0 Hz and at fs/2
-//! # Symbols       x [mm/s^2] · fs [Hz] · w Kaiser window, beta 6 · P [(mm/s^2)^2/Hz]
-//! # Source        P. D. Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70-73; window length and normalisation as
-//!                 Klipper's documentation of resonance measurement gives them
-//! # Valid for     evenly spaced samples; at least one window and one sample
-//! # Caveats       each window loses its own mean, so the first bin says nothing
-//! # Checked by    white_noise_has_its_density 0.7 %, a_tone_keeps_its_power 4e-9, a_tone_is_found_at_its_frequency 0.2 Hz
-//! # Cost          about 40 ns a sample and axis
+//! # Equation
+//! P(f) = 2 |X(f)|^2 / (fs sum w^2), mean over half-overlapping windows; the factor 2 is missing at 0 Hz and at fs/2
+//! # Symbols
+//! x [mm/s^2] · fs [Hz] · w Kaiser window, beta 6 · P [(mm/s^2)^2/Hz]
+//! # Source
+//! P. D. Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70-73; window length and normalisation are those that
+//! published Klipper calibrations show
+//! # Valid for
+//! evenly spaced samples, at least one more than a window
+//! # Caveats
+//! each window loses its own mean, so the first bin says nothing
+//! # Checked by
+//! white_noise_has_its_density 2 %, a_tone_keeps_its_power 1e-4, a_tone_is_found_at_its_frequency 0.2 Hz (the bounds
+//! that the tests hold); spectra_of_real_recordings_are_those_of_the_peer: the same peak in 12 of 12 recordings, shares
+//! of the axes within 5e-5, which is the rounding of the reference
+//! # Cost
+//! 20 ns a sample and axis at best (`cargo bench -p drydock-analysis`, 2-core cloud machine)
 
 use drydock_recording::{Accel, Error, Reader};
 use rustfft::FftPlanner;
@@ -46,7 +55,10 @@ pub struct TooShort {
 impl fmt::Display for TooShort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TooShort { samples, needed } = self;
-        write!(f, "{samples} accelerometer samples are too few for a spectrum; it takes at least {needed}: measure longer")
+        write!(
+            f,
+            "{samples} accelerometer samples are too few for a spectrum; it takes at least {needed}: measure longer"
+        )
     }
 }
 

@@ -15,7 +15,7 @@ use std::ops::Range;
 pub struct Options {
     /// The layer to show; the one that rings most where it is not given.
     pub z_mm: Option<f64>,
-    /// Ringing is what is left this long after a corner; before, the corner itself is being rounded.
+    /// Ringing is what is left this long after a corner, and not before the motors follow the wall.
     pub settle_s: f64,
     /// Pairs of extremes in a curve.
     pub columns: usize,
@@ -71,6 +71,17 @@ pub struct RunStudy {
     pub view: Vec<ViewPoint>,
     /// Deviation along the wall that leaves the corner.
     pub profile: Vec<ProfilePoint>,
+    /// What the motors and the melt do around the corner.
+    pub around: Option<Around>,
+}
+
+/// A short time around the passing of the corner, in seconds from it.
+#[derive(Clone, Debug)]
+pub struct Around {
+    pub corner_s: f64,
+    pub velocity_mm_s: Envelope,
+    pub flow_mm3_s: Envelope,
+    pub pressure_mpa: Envelope,
 }
 
 /// How much the walls ring.
@@ -127,6 +138,7 @@ pub struct ProfilePoint {
 const VIEW_POINTS: f64 = 1500.0;
 /// A recording does not sample a machine that stands still.
 const STILL_NS: u64 = 50_000_000;
+const AROUND_NS: u64 = 200_000_000;
 const RINGING_WINDOW_S: f64 = 0.05;
 const MOST_EVENTS: usize = 200;
 /// Closer to the corner than this the bead itself is round.
@@ -151,6 +163,9 @@ impl Study {
         for ((_, reader), (mut run, layers)) in runs.iter_mut().zip(surveys) {
             if let Some(layer) = layers.layers.get(&layer_of(z_mm)) {
                 look_at_layer(reader, layer, z_mm, corner, run.ringing.outer_walls, &mut run)?;
+                if let Some(first) = run.profile.first() {
+                    run.around = Some(around(reader, first.at_ns, options.columns)?);
+                }
             }
             study.runs.push(run);
         }
@@ -253,17 +268,14 @@ impl Layers {
 
 /// Whether what is seen here is ringing: after the corner has been rounded, before the next one.
 fn rings(point: &WallPoint, settle_s: f64) -> bool {
-    (settle_s..settle_s + RINGING_WINDOW_S).contains(&point.since_corner_s)
+    point.settled
+        && (settle_s..settle_s + RINGING_WINDOW_S).contains(&point.since_corner_s)
         && point.until_corner_s >= settle_s
         && point.from_corner_mm >= NEAREST_MM
 }
 
 /// The first walk.
-fn survey<S: Read + Seek>(
-    label: &str,
-    reader: &mut Reader<S>,
-    options: &Options,
-) -> Result<(RunStudy, Layers), Error> {
+fn survey<S: Read + Seek>(label: &str, reader: &mut Reader<S>, options: &Options) -> Result<(RunStudy, Layers), Error> {
     let (first_ns, last_ns) = reader.span_ns().unwrap_or((0, 1));
     let span_s = (first_ns as f64 * 1e-9, last_ns.max(first_ns + 1) as f64 * 1e-9);
     let curve = || Envelope::new(span_s.0, span_s.1, options.columns);
@@ -276,7 +288,7 @@ fn survey<S: Read + Seek>(
         |point| layers.add(point, options.settle_s),
         |state| {
             if let Some(before) = &before {
-                speed(before, state, &mut velocity_mm_s);
+                speed(before, state, 0.0, &mut velocity_mm_s);
             }
             before = Some(state.clone());
         },
@@ -298,6 +310,7 @@ fn survey<S: Read + Seek>(
         events_left_out: 0,
         view: Vec::new(),
         profile: Vec::new(),
+        around: None,
     };
     heaters(reader, &curve, &mut run)?;
     motors(reader, &curve, &mut run)?;
@@ -317,8 +330,8 @@ fn survey<S: Read + Seek>(
     Ok((run, layers))
 }
 
-fn speed(before: &State, state: &State, curve: &mut Envelope) {
-    let (from_s, to_s) = (before.at_ns as f64 * 1e-9, state.at_ns as f64 * 1e-9);
+fn speed(before: &State, state: &State, zero_s: f64, curve: &mut Envelope) {
+    let (from_s, to_s) = (before.at_ns as f64 * 1e-9 - zero_s, state.at_ns as f64 * 1e-9 - zero_s);
     let gap_ns = state.at_ns.saturating_sub(before.at_ns);
     if gap_ns == 0 {
         return;
@@ -431,6 +444,30 @@ fn look_at_layer<S: Read + Seek>(
         },
         |_| {},
     )
+}
+
+/// Looks closely at the time around a corner.
+fn around<S: Read + Seek>(reader: &mut Reader<S>, corner_ns: u64, columns: usize) -> Result<Around, Error> {
+    let range = corner_ns.saturating_sub(AROUND_NS)..corner_ns.saturating_add(AROUND_NS);
+    let corner_s = corner_ns as f64 * 1e-9;
+    let half_s = AROUND_NS as f64 * 1e-9;
+    let curve = || Envelope::new(-half_s, half_s, columns / 2);
+    let mut seen = Around { corner_s, velocity_mm_s: curve(), flow_mm3_s: curve(), pressure_mpa: curve() };
+    let mut before: Option<State> = None;
+    for state in reader.rows::<State>(range.clone()) {
+        let state = state?;
+        if let Some(before) = &before {
+            speed(before, &state, corner_s, &mut seen.velocity_mm_s);
+        }
+        before = Some(state);
+    }
+    for row in reader.rows::<Extrusion>(range) {
+        let row = row?;
+        let at_s = row.at_ns as f64 * 1e-9 - corner_s;
+        seen.flow_mm3_s.push(at_s, row.flow_mm3_s);
+        seen.pressure_mpa.push(at_s, row.pressure_mpa);
+    }
+    Ok(seen)
 }
 
 /// Whether a point is on the wall that leaves the corner.

@@ -40,6 +40,8 @@ pub struct WallPoint {
     pub from_corner_mm: f64,
     pub since_corner_s: f64,
     pub until_corner_s: f64,
+    /// The motors have come onto the line of the wall since the corner: what deviates still is not the corner's rounding.
+    pub settled: bool,
     /// The corner before it.
     pub corner_mm: Option<[f64; 2]>,
     /// False on a curve.
@@ -57,6 +59,8 @@ const SAG_MM: f64 = 0.005;
 const LONGEST_BEND_MM: f64 = 3.0;
 /// The ends of a piece, where the motors still settle, do not count for its line.
 const TRIM: f64 = 0.2;
+/// So close to the line of the wall the motors have arrived on it.
+const SETTLED_MM: f64 = 0.002;
 /// Bounds the memory for a piece: at 10 kHz, ten seconds.
 const MOST_SAMPLES: usize = 100_000;
 
@@ -113,7 +117,7 @@ impl Walls {
             (Some(corner), Some(before)) => {
                 // The bisector of the corner says which wall a sample of the bend belongs to.
                 let along = [before.line.along[0] + line.along[0], before.line.along[1] + line.along[1]];
-                for sample in self.bends.drain(..).flat_map(|bend| skip_first(bend)) {
+                for sample in self.bends.drain(..).flat_map(skip_first) {
                     let from = [sample.drive_mm[0] - corner[0], sample.drive_mm[1] - corner[1]];
                     if dot(from, along) < 0.0 && next.samples.is_empty() {
                         before.samples.push(sample);
@@ -161,6 +165,7 @@ impl Walls {
                 from_corner_mm: f64::INFINITY,
                 since_corner_s: f64::INFINITY,
                 until_corner_s: f64::INFINITY,
+                settled: true,
                 corner_mm: None,
                 straight: false,
                 feature: sample.feature,
@@ -306,7 +311,11 @@ impl Wall {
         };
         let (started, ended) = (start_part.map(passed), end_part.map(passed));
         let seconds = |a: u64, b: u64| (a as f64 - b as f64) * 1e-9;
+        let mut settling = Settling { settled: start_part.is_none(), side: None };
         for sample in &self.samples {
+            if started.is_some_and(|t| sample.at_ns >= t) {
+                settling.look_at(line.across(sample.drive_mm));
+            }
             let part = line.part(sample.nozzle_mm);
             out.push(WallPoint {
                 at_ns: sample.at_ns,
@@ -320,11 +329,26 @@ impl Wall {
                 from_corner_mm: start_part.map_or(f64::INFINITY, |start| part - start),
                 since_corner_s: started.map_or(f64::INFINITY, |t| seconds(sample.at_ns, t)),
                 until_corner_s: ended.map_or(f64::INFINITY, |t| seconds(t, sample.at_ns)),
+                settled: settling.settled,
                 corner_mm: self.start,
                 straight: true,
                 feature: sample.feature,
             });
         }
+    }
+}
+
+/// Watches the motors come onto the line of a wall: near it, or over to its other side.
+struct Settling {
+    settled: bool,
+    side: Option<bool>,
+}
+
+impl Settling {
+    fn look_at(&mut self, across_mm: f64) {
+        let side = across_mm > 0.0;
+        self.settled |= across_mm.abs() <= SETTLED_MM || self.side.is_some_and(|before| before != side);
+        self.side = Some(side);
     }
 }
 

@@ -143,7 +143,7 @@ impl Mechanics {
             let on_rails = self.maps.rail_forces(self.rails_mm, self.drive_mm, pull);
             for (motor, (rail, share)) in self.motors.iter_mut().zip(&self.rail_share) {
                 if *share > 0.0 {
-                    motor.load_n = on_rails[*rail] * share;
+                    motor.set_load(on_rails[*rail] * share);
                 }
             }
             self.loaded = !quiet;

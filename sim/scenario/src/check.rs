@@ -148,7 +148,6 @@ pub fn measure(quantity: &Quantity, view: &View<'_>) -> Option<f64> {
             let motor = twin.plant.machine().motors.iter().position(|m| m.name == *name)?;
             truth.motors.get(motor)?.lost_full_steps as f64
         }
-        Quantity::ExtrudedMm3 => truth.extruded_mm3.iter().sum(),
         Quantity::RetransmittedBytes => twin.host.retransmitted_bytes() as f64,
         Quantity::PrintTime => view.print_time_s.unwrap_or(twin.now_s()),
         Quantity::HostReady => f64::from(u8::from(twin.host.state() == drydock_host::printer::State::Ready)),

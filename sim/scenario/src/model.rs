@@ -1,6 +1,7 @@
 //! The scenario file: what machine, what happens, what breaks, what is expected. RON; unknown fields are errors.
 
-use drydock_plant::{Fault, Mode};
+use drydock_plant::Fault;
+use drydock_plant::frame::Mode;
 use serde::{Deserialize, Serialize};
 
 /// One scenario.
@@ -142,8 +143,6 @@ pub enum Quantity {
     LostSteps,
     /// Full steps that one motor lost.
     LostStepsOf(String),
-    /// Extruded volume, mm3.
-    ExtrudedMm3,
     /// Blocks that were sent again on all lines.
     RetransmittedBytes,
     /// Simulated time of the print so far, s.

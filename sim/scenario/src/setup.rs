@@ -6,7 +6,11 @@ use std::rc::Rc;
 use drydock_host::config::{Config, ConfigError, FileSource};
 use drydock_host::files::Files;
 use drydock_host::printer::Options;
-use drydock_plant::{Body, Hotend, Machine};
+use drydock_plant::Machine;
+use drydock_plant::bed_surface::BedSurface;
+use drydock_plant::drive::Drive;
+use drydock_plant::heater::Body;
+use drydock_plant::hotend::Hotend;
 use drydock_recording::{Chip, Header, Stepper};
 use drydock_twin::recorder::Recorder;
 use drydock_twin::wiring::{self, Device, Wiring};
@@ -111,7 +115,7 @@ pub fn prepare(scenario: &Scenario, folder: &Path, disk: &dyn Disk, options: &Ru
     let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Setup(e.to_string()))?;
     change_machine(&mut wiring, &scenario.machine, folder)?;
     let prints = scenario.story.iter().filter_map(|act| match act {
-        Act::Print(file) => Some((file.clone(), folder.join(file))),
+        Act::Print(file) => Some((print_name(file), folder.join(file))),
         _ => None,
     });
     let prints: Vec<(String, PathBuf)> = prints.collect();
@@ -159,6 +163,11 @@ pub fn prepare(scenario: &Scenario, folder: &Path, disk: &dyn Disk, options: &Ru
     })
 }
 
+/// What the virtual SD card calls a file: its name without folders.
+pub fn print_name(file: &str) -> String {
+    Path::new(file).file_name().map_or_else(|| file.to_string(), |name| name.to_string_lossy().into_owned())
+}
+
 fn create(path: &Path) -> Result<std::fs::File, PrepareError> {
     std::fs::File::create(path).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: e.to_string() })
 }
@@ -204,12 +213,12 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
         machine.ambient_c = ambient;
     }
     if changes.flat_bed {
-        machine.bed_surface = drydock_plant::BedSurface::flat();
+        machine.bed_surface = BedSurface::flat();
     }
     for (name, share) in &changes.torque_share {
         let motor = machine.motors.iter_mut().find(|m| m.name == *name);
         let motor = motor.ok_or_else(|| PrepareError::Setup(format!("torque_share: the machine has no motor '{name}'")))?;
-        if let drydock_plant::Drive::Rotor(rotor) = &mut motor.model {
+        if let Drive::Rotor(rotor) = &mut motor.model {
             rotor.torque_efficiency *= share;
         }
     }

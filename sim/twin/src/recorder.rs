@@ -6,7 +6,8 @@
 use std::io::Write;
 
 use drydock_host::printer::{Output, State as HostState};
-use drydock_plant::{Event as PlantEvent, EventKind, Machine, Moves, Truth};
+use drydock_plant::drive::Moves;
+use drydock_plant::{Event as PlantEvent, EventKind, Machine, Truth};
 use drydock_recording::{
     Accel, Bead, Command, Console, End, Error, Event, Extrusion, Fan, Header, Load, Pin, State, Thermal, Writer,
 };

@@ -29,7 +29,7 @@ pub struct LoomState {
     pub drivers: Vec<DriverState>,
     pub heater_duty: Vec<f64>,
     pub fan_duty: Vec<f64>,
-    servo_rise_ns: u64,
+    pub(crate) servo_rise_ns: u64,
     /// Pin changes that are not steps, for the recording: (time, mcu, pin, value).
     pub pin_log: Vec<(u64, usize, u16, f64)>,
     /// Accelerometer samples, for the recording: (time, chip, counts).

@@ -350,8 +350,7 @@ fn solder(mcu: &mut VirtualMcu, name: &str, wiring: &Wiring) -> Result<Soldered,
         };
         match &wire.device {
             Device::AccelerometerCs { chip } => {
-                let clock_error = wiring.machine.accelerometers.get(*chip).map_or(0.0, |a| a.clock_error);
-                mcu.attach_adxl345(pin, *chip as u8, Adxl345Config { clock_error });
+                mcu.attach_adxl345(pin, *chip as u8, Adxl345Config { clock_error: wiring.accelerometer_clock_error });
             }
             Device::TmcUart { motor, kind, address } => drivers.push((mcu.attach_tmc_uart(pin, *address, tmc(kind)), *motor)),
             Device::TmcSpi { motor, kind } => drivers.push((mcu.attach_tmc_spi(pin, tmc(kind)), *motor)),

@@ -5,7 +5,7 @@
 //! # Source        Analog Devices ADXL345 data sheet rev. G: registers p. 23-28, FIFO p. 21, last bit p. 32
 //! # Valid for     SPI of four wires; rates of 6.25 Hz and up
 //! # Caveats       no interrupts, no offsets, no self test; the last bit is 0 at 1600 and 3200 Hz as the data sheet says
-//! # Checked by    tests::*; the firmware's own path in tests/accelerometer.rs
+//! # Checked by    tests::*; the firmware's own path in tests/host/devices.rs
 //! # Cost          one event for each sample while it measures, none otherwise
 
 const FIFO_LEN: usize = 32;

@@ -3,7 +3,7 @@
 //! # Source        Trinamic data sheets TMC2208 rev. 1.13, TMC2209 rev. 1.09, TMC2130 rev. 1.15, TMC5160 rev. 1.18
 //! # Valid for     configuration and status reads by a host
 //! # Caveats       the power stage is the plant's: it reads currents and microsteps here and puts in what it measures
-//! # Checked by    tests::*, tests/drivers.rs
+//! # Checked by    tests::*, tests/host/devices.rs
 //! # Cost          nothing while no one talks to it
 
 use alloc::collections::BTreeMap;

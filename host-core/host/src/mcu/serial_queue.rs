@@ -20,6 +20,8 @@ pub const BLOCKS_IN_FLIGHT: usize = 12;
 /// Bounds of the time after which a block without acknowledgement is sent again.
 pub const RTO_MIN_S: f64 = 0.025;
 pub const RTO_MAX_S: f64 = 5.0;
+/// A steady line still holds back an answer by the few blocks before it.
+const RTO_MARGIN_S: f64 = 0.010;
 /// The micro-controller tells past from future within 2^31 ticks; commands stay this far inside it.
 const AHEAD_MAX_TICKS: u64 = 3 << 29;
 /// Host times are rounded to this; a wake-up aims so far behind the instant that it waits for, and "due" forgives it.
@@ -337,7 +339,7 @@ impl SerialQueue {
         } else {
             self.rttvar = 0.75 * self.rttvar + 0.25 * (self.srtt - rtt).abs();
             self.srtt = 0.875 * self.srtt + 0.125 * rtt;
-            self.rto = self.srtt + 4.0 * self.rttvar;
+            self.rto = self.srtt + (4.0 * self.rttvar).max(RTO_MARGIN_S);
         }
         self.rto = self.rto.clamp(RTO_MIN_S, RTO_MAX_S);
     }

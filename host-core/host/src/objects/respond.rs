@@ -28,9 +28,7 @@ pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError>
             let kind = kind.to_lowercase();
             let (base, no_space) = kind.strip_suffix("_no_space").map_or((kind.as_str(), false), |b| (b, true));
             let known = prefix_of(base).ok_or_else(|| {
-                CommandError::new(format!(
-                    "RESPOND TYPE '{kind}' is invalid. Must be one of 'echo', 'command', or 'error'"
-                ))
+                CommandError::new(format!("RESPOND TYPE '{kind}' is invalid. Must be one of 'echo', 'command', or 'error'"))
             })?;
             prefix = known.to_string();
             space = if no_space { "" } else { " " };

@@ -74,11 +74,7 @@ impl VirtualSdcard {
                 && let Some(printer) = weak.upgrade()
             {
                 this.must_pause.set(true);
-                printer.log(format!(
-                    "Virtual sdcard stopped at byte {} (line {})",
-                    this.position.get(),
-                    this.line_number.get()
-                ));
+                printer.log(format!("Virtual sdcard stopped at byte {} (line {})", this.position.get(), this.line_number.get()));
             }
         });
         Ok(())
@@ -268,22 +264,14 @@ impl Lines {
         loop {
             let rest = &self.block[self.used..];
             if let Some(end) = rest.iter().position(|b| *b == b'\n') {
-                let whole = if bytes.is_empty() {
-                    &rest[..end]
-                } else {
-                    bytes.extend_from_slice(&rest[..end]);
-                    &bytes
-                };
+                let whole = if bytes.is_empty() { &rest[..end] } else { bytes.extend_from_slice(&rest[..end]); &bytes };
                 self.line.push_str(&String::from_utf8_lossy(whole));
                 self.used += end + 1;
                 return Ok(true);
             }
             bytes.extend_from_slice(rest);
             if bytes.len() > LINE_BYTES_MAX {
-                return Err(format!(
-                    "no line end within {LINE_BYTES_MAX} bytes at offset {}: is this a G-code file?",
-                    self.position()
-                ));
+                return Err(format!("no line end within {LINE_BYTES_MAX} bytes at offset {}: is this a G-code file?", self.position()));
             }
             self.block.resize(BLOCK_BYTES, 0);
             let n = file.read_at(self.read, &mut self.block)?;
@@ -332,11 +320,7 @@ fn register(printer: &Rc<Printer>) {
     gcode.register("M26", "Set the position in the print file", |printer, command| {
         let sd = sdcard(printer);
         let position = command.int("S").min(0).required()? as u64;
-        if sd.is_active() {
-            sd.seek.set(Some(position))
-        } else {
-            sd.position.set(position)
-        }
+        if sd.is_active() { sd.seek.set(Some(position)) } else { sd.position.set(position) }
         Ok(())
     });
     gcode.register("M27", "Report the progress of the print", |printer, _| {

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use super::pin_queue::{Change, PinQueue};
 use crate::config::{ConfigError, Section};
-use crate::mcu::{DigitalOut, HardPwm, Mcu, PwmSetup, SoftPwm};
+use crate::mcu::{DigitalOut, HardPwm, PwmSetup, SoftPwm};
 use crate::printer::Printer;
 use crate::printer::pins::PinFlags;
 
@@ -57,14 +57,6 @@ impl Pin {
     ) -> Result<Pin, ConfigError> {
         let pin = printer.pins.take(printer, section, option, PinFlags::OUTPUT, None)?;
         Ok(Pin::Digital(DigitalOut::new(&pin.mcu, &pin.name, pin.invert, start, shutdown, max_duration_s)))
-    }
-
-    pub fn mcu(&self) -> &Mcu {
-        match self {
-            Pin::Digital(pin) => pin.mcu(),
-            Pin::Soft(pin) => pin.mcu(),
-            Pin::Hard(pin) => pin.mcu(),
-        }
     }
 
     pub fn set(&self, change: Change) {

@@ -51,7 +51,7 @@ impl Heater {
             core: RefCell::new(HeaterCore::new(limits, law)),
             last_reading_s: std::cell::Cell::new(f64::NEG_INFINITY),
             min_extrude_celsius,
-            offline: printer.options.offline.is_some(),
+            offline: printer.is_offline(),
             pwm: SoftPwm::new(&pin.mcu, &pin.name, pin.invert, setup),
         });
         let weak = Rc::downgrade(&heater);

@@ -24,7 +24,7 @@ pub(super) fn load_for(printer: &Rc<Printer>, heater: &Rc<Heater>) -> Result<(),
             20.0
         })?,
     };
-    if printer.options.offline.is_some() {
+    if printer.is_offline() {
         return Ok(());
     }
     let (weak, heater) = (Rc::downgrade(printer), Rc::downgrade(heater));

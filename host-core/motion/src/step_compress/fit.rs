@@ -25,8 +25,8 @@ impl Fit {
     }
 }
 
-/// `latest`: when each step may happen at the latest, as ticks after some base; `slack`: how much earlier it may be; `origin`: the last step, on the same base
-/// (modulo 2^32). At least one step; the first lies less than 2^30 ticks after the last.
+/// `latest`: when each step may happen at the latest, as ticks after some base; `slack`: how much earlier it may be;
+/// `origin`: the last step, on the same base; all modulo 2^32. At least one step, less than 2^30 ticks after the last.
 pub(super) fn fit(latest: &[u32], slack: &[u32], origin: u32, likely_count: usize) -> Fit {
     let available = latest.len().min(slack.len()).min(MAX_COUNT);
     let (latest, slack) = (&latest[..available], &slack[..available]);
@@ -58,7 +58,7 @@ pub(super) fn fit(latest: &[u32], slack: &[u32], origin: u32, likely_count: usiz
             n = (got + got / 3 + 1).min(available);
         } else {
             let held = reach.max(got);
-            n = held + (n - held.min(n)) / 3;
+            n = held + (n - held.min(n)) / 2;
         }
         reach = reach.max(got);
         if n <= reach {
@@ -78,26 +78,61 @@ fn parabola(latest: &[u32], slack: &[u32], origin: u32, n: usize) -> Option<(u32
     };
     let (x1, x2) = (k1 as f64, k2 as f64);
     let (m1, m2) = (middle(k1), middle(k2));
-    let add = libm::rint(2.0 * (m2 / x2 - m1 / x1) / (x2 - x1));
+    let add = round(2.0 * (m2 / x2 - m1 / x1) / (x2 - x1));
     if !(-32_768.0..=32_767.0).contains(&add) {
         return None;
     }
     // With add rounded the two nodes disagree on the interval; the far one has more to say.
     let start = |m: f64, x: f64| m - 0.5 * add * x * (x - 1.0);
-    let interval = libm::rint((start(m1, x1) + start(m2, x2)) / (x1 + x2));
+    let interval = round((start(m1, x1) + start(m2, x2)) / (x1 + x2));
     (1.0..2_147_483_648.0).contains(&interval).then_some((interval as u32, add as i16))
 }
 
+/// To the nearest integer, for |x| < 2^51; inlines to two additions.
+fn round(x: f64) -> f64 {
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    (x + SHIFT) - SHIFT
+}
+
+/// Steps checked at a time.
+const LANES: usize = 8;
+
 /// How many of the steps are neither late nor too early.
 fn holds_for(latest: &[u32], slack: &[u32], origin: u32, interval: u32, add: i16) -> usize {
-    let (mut clock, mut interval, add) = (origin, interval, i32::from(add) as u32);
-    for (i, (&t, &e)) in latest.iter().zip(slack).enumerate() {
-        clock = clock.wrapping_add(interval);
-        interval = interval.wrapping_add(add);
-        // A late step wraps to a huge number.
-        if t.wrapping_sub(clock) > e {
-            return i;
+    let add = i32::from(add) as u32;
+    // Step k (from 1) is at origin + k·interval + add·k(k − 1)/2; modulo 2^32 throughout.
+    let clock_of = |k: u32| {
+        origin.wrapping_add(k.wrapping_mul(interval)).wrapping_add(add.wrapping_mul(k.wrapping_mul(k - 1) / 2))
+    };
+    let mut clocks: [u32; LANES] = core::array::from_fn(|i| clock_of(i as u32 + 1));
+    let mut strides: [u32; LANES] = core::array::from_fn(|i| clock_of((i + 1 + LANES) as u32).wrapping_sub(clocks[i]));
+    let stride_add = add.wrapping_mul((LANES * LANES) as u32);
+    let mut held = 0;
+    for (t, e) in latest.chunks_exact(LANES).zip(slack.chunks_exact(LANES)) {
+        // Negative if a step is late, or earlier than its slack.
+        let bad: [i32; LANES] = core::array::from_fn(|i| {
+            let early = t[i].wrapping_sub(clocks[i]) as i32;
+            early | (e[i] as i32).wrapping_sub(early)
+        });
+        if bad.iter().fold(0, |all, b| all | b) < 0 {
+            break;
         }
+        for i in 0..LANES {
+            clocks[i] = clocks[i].wrapping_add(strides[i]);
+            strides[i] = strides[i].wrapping_add(stride_add);
+        }
+        held += LANES;
     }
-    latest.len()
+    // The rest one by one: the tail, or the block in which a step fails. Not from `clocks`, which would tie the lanes.
+    let next = held as u32 + 1;
+    let (mut clock, mut step) = (clock_of(next), interval.wrapping_add(add.wrapping_mul(next)));
+    for (&t, &e) in latest[held..].iter().zip(&slack[held..]) {
+        if t.wrapping_sub(clock) > e {
+            break;
+        }
+        clock = clock.wrapping_add(step);
+        step = step.wrapping_add(add);
+        held += 1;
+    }
+    held
 }

@@ -5,7 +5,7 @@
 //!   step before it. For each exact clock t_k: t_k − e_k ≤ T_k ≤ t_k, e_k = min(max error, half the gap to the exact
 //!   step before). So steps may be early, never late, and never change places.
 //! # Valid for
-//!   any ascending clocks. A gap of 3·2^28 ticks or more becomes a command of one step whose interval is the gap
+//!   clocks that ascend by 4 or more. A gap of 3·2^28 ticks or more becomes a command of one step whose interval is the gap
 //!   modulo 2^32: the MCU's clock wraps too, and it gets the command shortly before it is due.
 //! # Caveats
 //!   Commands are found greedily and end where the pending steps end, so another flush schedule gives other commands
@@ -27,8 +27,9 @@ pub use history::{History, HistoryEntry};
 pub const MAX_ERROR_S: f64 = 0.000_025;
 /// Gaps from here on are sent as a single step.
 const LONG_GAP_TICKS: u64 = 3 << 28;
-/// Windows are narrowed by this at both ends: an exact clock is rounded, and another host's rounding may differ by one.
-const ROUNDING_TICKS: u64 = 1;
+/// Steps aim this much before their exact clock, which is rounded itself: a step late by another host's rounding is
+/// late too. Not where no error is allowed.
+const ROUNDING_TICKS: u32 = 1;
 /// Pending steps beyond this are compressed without waiting for a flush, down to the half.
 const MAX_PENDING: usize = 32_768;
 
@@ -72,6 +73,7 @@ impl QueueStep {
 #[derive(Debug, Clone)]
 pub struct StepCompressor {
     max_error: u32,
+    margin: u32,
     /// Latest clocks of the pending steps, as ticks after `base` (they span less than 2^31), and how much earlier each
     /// may be.
     latest: Vec<u32>,
@@ -93,8 +95,10 @@ pub struct StepCompressor {
 impl StepCompressor {
     /// `max_error_s`: [`MAX_ERROR_S`]; 0 keeps every clock as it is.
     pub fn new(freq_hz: f64, max_error_s: f64) -> Self {
+        let max_error = (max_error_s * freq_hz).clamp(0.0, 1e9) as u32;
         Self {
-            max_error: (max_error_s * freq_hz).clamp(0.0, 1e9) as u32,
+            max_error,
+            margin: if max_error > ROUNDING_TICKS { ROUNDING_TICKS } else { 0 },
             latest: Vec::new(),
             slack: Vec::new(),
             done: 0,
@@ -163,7 +167,7 @@ impl StepCompressor {
 
     fn compress_one(&mut self) {
         let (latest, slack) = (&self.latest[self.done..], &self.slack[self.done..]);
-        let first = self.base + u64::from(latest[0]);
+        let first = self.base.saturating_add_signed(i64::from(latest[0] as i32));
         let gap = first.saturating_sub(self.last_clock);
         let step = if gap >= LONG_GAP_TICKS {
             QueueStep { first_clock: first, last_clock: first, interval: gap as u32, count: 1, add: 0 }
@@ -200,21 +204,23 @@ impl StepCompressor {
         self.done = 0;
     }
 
+    /// All within 2^31 ticks of `base`.
     fn append(&mut self, clocks: &[u64]) {
         if self.latest.is_empty() {
-            // Below the first, so that its latest clock is not negative.
-            self.base = clocks[0].saturating_sub(ROUNDING_TICKS);
+            self.base = clocks[0];
         }
-        let mut last = self.last_exact;
-        let (base, max_error) = (self.base, u64::from(self.max_error));
-        for &c in clocks {
-            let slack = max_error.min(c.saturating_sub(last) / 2);
-            last = c;
-            let margin = if slack >= 2 * ROUNDING_TICKS { ROUNDING_TICKS } else { 0 };
-            self.latest.push(c.saturating_sub(base + margin) as u32);
-            self.slack.push((slack - 2 * margin) as u32);
-        }
-        self.last_exact = last;
+        let old = self.latest.len();
+        // The first may lie before `base` by the margin; arithmetic on `latest` is modulo 2^32.
+        let offset = (self.base as u32).wrapping_add(self.margin);
+        self.latest.extend(clocks.iter().map(|&c| (c as u32).wrapping_sub(offset)));
+        let first_gap = clocks[0].saturating_sub(self.last_exact).min(LONG_GAP_TICKS) as u32;
+        let (max_error, margin) = (self.max_error, self.margin);
+        // Signed, because that vectorises everywhere; gaps here are below 2^30.
+        let slack_of = move |gap: u32| ((gap >> 1) as i32).min(max_error as i32).max(margin as i32) as u32 - margin;
+        self.slack.push(slack_of(first_gap));
+        let new = &self.latest[old..];
+        self.slack.extend(new[1..].iter().zip(new).map(|(&t, &before)| slack_of(t.wrapping_sub(before))));
+        self.last_exact = clocks[clocks.len() - 1];
     }
 }
 
@@ -236,7 +242,7 @@ impl StepSink for StepCompressor {
                 self.forget_done();
             }
             // Ticks after `base` must stay below 2^31.
-            let base = if self.latest.is_empty() { rest[0].saturating_sub(ROUNDING_TICKS) } else { self.base };
+            let base = if self.latest.is_empty() { rest[0] } else { self.base };
             let room = MAX_PENDING - (self.latest.len() - self.done);
             let take = rest.len().min(room);
             let fits = rest[..take].partition_point(|&c| c.saturating_sub(base) < LONG_GAP_TICKS);
@@ -396,7 +402,7 @@ mod tests {
                 }
                 let jitter = if case % 3 == 0 { random(200) as i64 - 100 } else { 0 };
                 gap = (gap + random(60) as i64 - 30).max(40);
-                clock += (gap + jitter).max(1) as u64;
+                clock += (gap + jitter).max(4) as u64;
                 if random(1500) == 0 {
                     clock += random(6 << 30);
                 }

@@ -23,6 +23,7 @@ pub(super) struct ArmSegment {
 }
 
 /// A straight move seen from the tower.
+#[derive(Clone, Copy)]
 struct Line {
     arm2: f64,
     /// |q|², q·r, |r|², z, r_z of the module's page.
@@ -110,15 +111,21 @@ impl Line {
         let end_mm = self.height(end_d);
         let run = emitter.run_to(RISING, end_mm, is_end);
         let inv_norm = 1.0 / (self.rr + self.rz * self.rz);
-        let distance = |i: usize| {
-            let d = self.distance_at::<RISING>(run.first_mm + i as f64 * run.stride_mm, inv_norm);
+        // Copies: the loop keeps them in registers.
+        let (line, anchor) = (*self, *anchor);
+        let distance = move |i: i32| {
+            let d = line.distance_at::<RISING>(run.first_mm + f64::from(i) * run.stride_mm, inv_norm);
             if d < end_d { d } else { end_d }
         };
-        if anchor.backwards {
-            let time = |i: usize| anchor.time_at::<true>(anchor.pos - distance(i)).min(u1);
+        if anchor.accel == 0.0 {
+            let inv_v = 1.0 / anchor.speed;
+            let time = move |i: i32| (anchor.time + distance(i) * inv_v).min(u1);
+            emitter.emit(run, RISING, end_mm, print_time, sink, time);
+        } else if anchor.backwards {
+            let time = move |i: i32| anchor.time_at::<true>(anchor.pos - distance(i)).min(u1);
             emitter.emit(run, RISING, end_mm, print_time, sink, time);
         } else {
-            let time = |i: usize| anchor.time_at::<false>(distance(i)).min(u1);
+            let time = move |i: i32| anchor.time_at::<false>(distance(i)).min(u1);
             emitter.emit(run, RISING, end_mm, print_time, sink, time);
         }
     }

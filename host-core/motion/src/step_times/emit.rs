@@ -19,7 +19,7 @@ const ROUND: f64 = 6_755_399_441_055_744.0;
 /// A run of steps in one direction: boundaries `first_mm`, `first_mm + stride_mm`, ...
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
-    pub count: usize,
+    pub count: i32,
     pub first_mm: f64,
     pub stride_mm: f64,
 }
@@ -100,7 +100,7 @@ impl Emitter {
         }
         let side = if up { 0.5 } else { -0.5 };
         Run {
-            count: count.clamp(0.0, 1e9) as usize,
+            count: count.clamp(0.0, 1e9) as i32,
             first_mm: self.origin_mm + (here + side) * self.step_mm,
             stride_mm: if up { self.step_mm } else { -self.step_mm },
         }
@@ -115,7 +115,7 @@ impl Emitter {
         end_mm: f64,
         print_time: f64,
         sink: &mut impl StepSink,
-        mut time_of: impl FnMut(usize) -> f64,
+        mut time_of: impl FnMut(i32) -> f64,
     ) {
         if run.count == 0 {
             return;
@@ -128,14 +128,14 @@ impl Emitter {
         }
         let mut i = first;
         while i < run.count {
-            let next = run.count.min(i + BATCH);
-            if self.batch.len() + (next - i) > BATCH {
+            let next = run.count.min(i + BATCH as i32);
+            if self.batch.len() + (next - i) as usize > BATCH {
                 self.deliver_but_last(sink);
             }
             self.batch.extend((i..next).map(|i| clock_of(time_of(i))));
             i = next;
         }
-        self.steps += if up { run.count as i64 } else { -(run.count as i64) };
+        self.steps += if up { i64::from(run.count) } else { -i64::from(run.count) };
         if run.count > first {
             let end = (end_mm - self.origin_mm) * self.inv_step_mm;
             let here = self.steps as f64;
@@ -145,7 +145,7 @@ impl Emitter {
 
     /// The direction turns with a step at `clock`. Returns how many steps that took care of: 1 if it and the step
     /// before it cancel, else 0.
-    fn turn(&mut self, up: bool, clock: u64, sink: &mut impl StepSink) -> usize {
+    fn turn(&mut self, up: bool, clock: u64, sink: &mut impl StepSink) -> i32 {
         let mut cancelled = 0;
         if let Some(&last) = self.batch.last()
             && !self.settled

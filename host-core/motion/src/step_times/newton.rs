@@ -6,8 +6,11 @@
 use super::StepSink;
 use super::emit::Emitter;
 
-/// Iterations end when the time moves by less than this.
+/// A bracket this narrow needs no further search.
 const CONVERGED_S: f64 = 1e-12;
+/// A Newton step this small leaves an error of its square times acceleration/(2·speed): below 1e-12 s wherever
+/// acceleration/speed is below 20,000/s; slower than that the motor crawls at a turning point.
+const SMALL_MOVE_S: f64 = 1e-8;
 const MAX_ITERATIONS: usize = 60;
 
 pub(super) trait Curve {
@@ -46,20 +49,23 @@ fn solve_monotone(
     sink: &mut impl StepSink,
 ) {
     let (p0, v0) = curve.value_and_slope(u0);
-    let (p1, _) = curve.value_and_slope(u1);
+    let (p1, v1) = curve.value_and_slope(u1);
     let up = p1 > p0;
     let run = emitter.run_to(up, p1, is_end);
-    // Both are of the last step found, to start the next from.
-    let (mut low, mut speed) = (u0, v0);
-    let (mut done, mut pos) = (usize::MAX, p0);
+    // The step before: its boundary, time and speed, and the acceleration around it.
+    let (mut pos, mut low, mut speed, mut accel) = (p0, u0, v0, (v1 - v0) / (u1 - u0));
+    let mut done = -1;
     emitter.emit(run, up, p1, print_time, sink, |i| {
         // The emitter may ask for the first step twice.
         if i == done {
             return low;
         }
-        let target = run.first_mm + i as f64 * run.stride_mm;
-        (low, speed) = find(curve, target, up, low, u1, low + (target - pos) / speed);
-        (done, pos) = (i, target);
+        let target = run.first_mm + f64::from(i) * run.stride_mm;
+        let away = (target - pos) / speed;
+        let guess = low + away * (1.0 - 0.5 * accel * away / speed);
+        let (u, v) = find(curve, target, up, low, u1, guess);
+        accel = (v - speed) / (u - low);
+        (pos, low, speed, done) = (target, u, v, i);
         low
     });
 }
@@ -79,10 +85,11 @@ fn find(curve: &impl Curve, target: f64, up: bool, mut low: f64, mut high: f64, 
         }
         let newton = u - (p - target) / v;
         // Also false for NaN.
-        let next = if newton >= low && newton <= high { newton } else { 0.5 * (low + high) };
+        let is_newton = newton >= low && newton <= high;
+        let next = if is_newton { newton } else { 0.5 * (low + high) };
         let moved = (next - u).abs();
         u = next;
-        if moved < CONVERGED_S || high - low < CONVERGED_S {
+        if (is_newton && moved < SMALL_MOVE_S) || high - low < CONVERGED_S {
             break;
         }
     }

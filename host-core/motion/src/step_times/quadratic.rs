@@ -48,6 +48,7 @@ pub(super) fn solve(piece: &Piece, u0: f64, u1: f64, emitter: &mut Emitter, sink
 }
 
 /// The slower end of a monotone stretch.
+#[derive(Clone, Copy)]
 pub(super) struct Anchor {
     pub pos: f64,
     /// Speed there, ≥ 0.
@@ -86,17 +87,20 @@ fn solve_monotone(
     if run.count == 0 {
         return;
     }
-    let print_time = piece.print_time;
+    let (a, print_time) = (*a, piece.print_time);
     let sign = if up != a.backwards { 1.0 } else { -1.0 };
     // Distance of the i-th boundary from the anchor.
     let (d0, stride) = (sign * (run.first_mm - a.pos), sign * run.stride_mm);
     if a.accel == 0.0 {
         let inv_v = 1.0 / (a.speed + TINY);
         let (t0, dt) = (a.time + d0 * inv_v, stride * inv_v);
-        emitter.emit(run, up, end_mm, print_time, sink, |i| (t0 + i as f64 * dt).min(end_u));
+        emitter.emit(run, up, end_mm, print_time, sink, move |i| (t0 + f64::from(i) * dt).min(end_u));
     } else if a.backwards {
-        emitter.emit(run, up, end_mm, print_time, sink, |i| a.time_at::<true>(d0 + i as f64 * stride).min(end_u));
+        emitter
+            .emit(run, up, end_mm, print_time, sink, move |i| a.time_at::<true>(d0 + f64::from(i) * stride).min(end_u));
     } else {
-        emitter.emit(run, up, end_mm, print_time, sink, |i| a.time_at::<false>(d0 + i as f64 * stride).min(end_u));
+        emitter.emit(run, up, end_mm, print_time, sink, move |i| {
+            a.time_at::<false>(d0 + f64::from(i) * stride).min(end_u)
+        });
     }
 }

@@ -1,0 +1,219 @@
+//! `drydock run`: one scenario, or a printer.cfg with a G-code file, through the whole loop.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use drydock_host::config::FileSource;
+use drydock_host::files::Files;
+use drydock_scenario::model::{Act, Scenario};
+use drydock_scenario::session::{Outcome, Progress};
+use drydock_scenario::setup::{Disk, RunOptions, prepare};
+use serde_json::json;
+
+use crate::files::{DiskFiles, DiskSource};
+use crate::term;
+
+pub type CliResult = Result<ExitCode, Box<dyn std::error::Error>>;
+
+#[derive(Args)]
+pub struct RunArgs {
+    /// A scenario: its .ron file, or the folder that holds scenario.ron.
+    pub scenario: Option<PathBuf>,
+    /// The printer.cfg to run, in place of a scenario.
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    pub config: Option<PathBuf>,
+    /// The G-code file to print.
+    #[arg(long, value_name = "FILE", requires = "config")]
+    pub gcode: Option<PathBuf>,
+    /// Commands to run first, separated by `;` (default with --gcode: none; the file homes by itself).
+    #[arg(long, value_name = "LINES")]
+    pub before: Option<String>,
+    /// Where recording, report and klippy.log go.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write neither recording nor report.
+    #[arg(long)]
+    pub no_recording: bool,
+    /// Seed of every random stream.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Position samples per simulated second.
+    #[arg(long, value_name = "HZ")]
+    pub sample_hz: Option<f64>,
+    /// Stop at this simulated time, s.
+    #[arg(long, value_name = "SECONDS")]
+    pub end: Option<f64>,
+    /// Print one JSON object instead of a summary.
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bar.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// What a finished run leaves on disk.
+pub struct Finished {
+    pub outcome: Outcome,
+    pub wall: Duration,
+    pub recording: Option<PathBuf>,
+    pub log: Option<PathBuf>,
+}
+
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn source(&self) -> &dyn FileSource {
+        &DiskSource
+    }
+    fn prints(&self, files: Vec<(String, PathBuf)>) -> Rc<dyn Files> {
+        Rc::new(DiskFiles::new(files))
+    }
+}
+
+/// The scenario that a path names: the file itself, or scenario.ron in the folder.
+pub fn scenario_path(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("scenario.ron") } else { path.to_path_buf() }
+}
+
+pub fn execute(
+    scenario: &Scenario,
+    folder: &Path,
+    out: Option<&Path>,
+    options: RunOptions,
+    title: &str,
+    quiet: bool,
+) -> Result<Finished, Box<dyn std::error::Error>> {
+    if let Some(out) = out {
+        std::fs::create_dir_all(out).map_err(|e| format!("{}: {e}", out.display()))?;
+    }
+    let (recording, log) = (options.recording.clone(), options.klippy_log.clone());
+    let session = prepare(scenario, folder, &RealDisk, &options)?;
+    let start = Instant::now();
+    let bar = term::bar(title, quiet);
+    let end_s = scenario.end_s;
+    let outcome = session.run(|progress: Progress| {
+        let part = progress.part.unwrap_or(0.0).max(if end_s < 1e5 { progress.sim_s / end_s } else { 0.0 });
+        bar.set_position((part * 1000.0) as u64);
+        let factor = term::factor(progress.sim_s, start.elapsed());
+        bar.set_message(format!("{} simulated, {factor:.0} x real time", term::clock(progress.sim_s)));
+        true
+    })?;
+    bar.finish_and_clear();
+    for (path, content) in &outcome.files {
+        // Files that the host writes keep their names and go where the run's other files go.
+        if let (Some(out), Some(name)) = (out, Path::new(path).file_name()) {
+            std::fs::write(out.join(name), content)?;
+        }
+    }
+    Ok(Finished { outcome, wall: start.elapsed(), recording, log })
+}
+
+pub fn run(args: RunArgs) -> CliResult {
+    let (mut scenario, folder) = match (&args.scenario, &args.config) {
+        (Some(path), _) => {
+            let path = scenario_path(path);
+            let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            (Scenario::load(&path)?, folder)
+        }
+        (None, Some(config)) => {
+            let gcode = args.gcode.as_ref().map(|g| g.display().to_string()).unwrap_or_default();
+            let mut scenario = Scenario::plain(&config.display().to_string(), &gcode);
+            if args.gcode.is_none() {
+                scenario.story.clear();
+            }
+            (scenario, PathBuf::new())
+        }
+        (None, None) => return Err("nothing to run: give a scenario, or --config and --gcode".into()),
+    };
+    if let Some(before) = &args.before {
+        scenario.story.insert(0, Act::Gcode(before.split(';').map(|l| l.trim().to_string()).collect()));
+    }
+    if let Some(hz) = args.sample_hz {
+        scenario.sample_hz = hz;
+    }
+    if let Some(end_s) = args.end {
+        scenario.end_s = end_s;
+    }
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("out"));
+    let keep = !args.no_recording;
+    let options = RunOptions {
+        seed: args.seed,
+        recording: keep.then(|| out.join("run.drydock")),
+        klippy_log: keep.then(|| out.join("klippy.log")),
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+    };
+    let finished = execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", args.quiet || args.json)?;
+    let report = write_report(&finished, keep.then_some(out.as_path()))?;
+    if args.json {
+        println!("{}", to_json(&finished, report.as_deref()));
+    } else {
+        summary(&scenario.title, &finished, report.as_deref());
+    }
+    let failed = finished.outcome.shutdown.is_some() && scenario.expect.is_empty() || !finished.outcome.ok();
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn write_report(_finished: &Finished, _out: Option<&Path>) -> Result<Option<PathBuf>, Box<dyn std::error::Error>> {
+    Ok(None)
+}
+
+pub fn to_json(finished: &Finished, report: Option<&Path>) -> serde_json::Value {
+    let o = &finished.outcome;
+    json!({
+        "fingerprint": o.fingerprint,
+        "print_time_s": o.print_time_s.unwrap_or(o.sim_s),
+        "sim_s": o.sim_s,
+        "wall_s": finished.wall.as_secs_f64(),
+        "realtime_factor": term::factor(o.sim_s, finished.wall),
+        "lost_steps": o.lost_steps,
+        "lost_by_motor": o.lost_by_motor.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "peak_ringing_um": o.peak_ringing_um,
+        "steps": o.steps,
+        "report": report.map(|p| p.display().to_string()),
+        "recording": finished.recording.as_ref().map(|p| p.display().to_string()),
+        "klippy_log": finished.log.as_ref().map(|p| p.display().to_string()),
+        "shutdown": o.shutdown,
+        "errors": o.errors,
+        "failures": o.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
+    let o = &finished.outcome;
+    println!("{title}");
+    let time = o.print_time_s.unwrap_or(o.sim_s);
+    println!("  print time     {} ({time:.1} s), {} steps", term::clock(time), o.steps);
+    println!("  real time      {:.0} x ({:.1} s of wall time)", term::factor(o.sim_s, finished.wall), finished.wall.as_secs_f64());
+    println!("  peak ringing   {:.1} um", o.peak_ringing_um);
+    let lost: Vec<String> = o.lost_by_motor.iter().filter(|(_, n)| *n != 0).map(|(m, n)| format!("{m} {n}")).collect();
+    println!("  lost steps     {} {}", o.lost_steps, lost.join(", "));
+    for (name, now, highest, target) in &o.temperatures {
+        println!("  {name:14} {now:.1} C at the end (target {target:.0}), highest {highest:.1} C");
+    }
+    println!("  fingerprint    {}", o.fingerprint);
+    if let Some(path) = &finished.recording {
+        println!("  recording      {}", path.display());
+    }
+    if let Some(path) = &finished.log {
+        println!("  klippy.log     {}", path.display());
+    }
+    if let Some(path) = report {
+        println!("  report         {}", path.display());
+    }
+    if let Some(message) = &o.shutdown {
+        println!("  SHUTDOWN       {}", message.lines().next().unwrap_or_default());
+    }
+    for error in o.errors.iter().take(10) {
+        println!("  {error}");
+    }
+    for failure in &o.failures {
+        println!("  FAILED {failure}");
+    }
+}
+
+pub fn demo() -> CliResult {
+    Err("the bundled demonstration needs its scenario".into())
+}

@@ -1,0 +1,29 @@
+//! What goes to a terminal: progress bars and numbers as people read them.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar for one run, hidden when nobody looks.
+pub fn bar(title: &str, quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(1000);
+    let style = ProgressStyle::with_template("{prefix:>12} [{bar:40}] {percent:>3}% {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar.set_prefix(title.to_string());
+    bar
+}
+
+/// 3725.4 s as 1:02:05.
+pub fn clock(seconds: f64) -> String {
+    let total = seconds.max(0.0).round() as u64;
+    let (h, m, s) = (total / 3600, total / 60 % 60, total % 60);
+    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
+}
+
+pub fn factor(sim_s: f64, wall: Duration) -> f64 {
+    sim_s / wall.as_secs_f64().max(1e-9)
+}
