@@ -145,7 +145,8 @@ pub fn run(args: RunArgs) -> CliResult {
         klippy_log: keep.then(|| out.join("klippy.log")),
         command: std::env::args().collect::<Vec<_>>().join(" "),
     };
-    let finished = execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", args.quiet || args.json)?;
+    let finished =
+        execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", args.quiet || args.json)?;
     let report = write_report(&finished, keep.then_some(out.as_path()))?;
     if args.json {
         println!("{}", to_json(&finished, report.as_deref()));
@@ -186,7 +187,11 @@ fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
     println!("{title}");
     let time = o.print_time_s.unwrap_or(o.sim_s);
     println!("  print time     {} ({time:.1} s), {} steps", term::clock(time), o.steps);
-    println!("  real time      {:.0} x ({:.1} s of wall time)", term::factor(o.sim_s, finished.wall), finished.wall.as_secs_f64());
+    println!(
+        "  real time      {:.0} x ({:.1} s of wall time)",
+        term::factor(o.sim_s, finished.wall),
+        finished.wall.as_secs_f64()
+    );
     println!("  peak ringing   {:.1} um", o.peak_ringing_um);
     let lost: Vec<String> = o.lost_by_motor.iter().filter(|(_, n)| *n != 0).map(|(m, n)| format!("{m} {n}")).collect();
     println!("  lost steps     {} {}", o.lost_steps, lost.join(", "));
