@@ -162,6 +162,8 @@ impl Drop for Host {
 fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), ConfigError> {
     dispatch::register_basics(printer);
     GCodeMove::load(printer);
+    // Sections may put their own homing in the place of G28, so it comes before them.
+    homing::register(printer);
     load_mcus(printer)?;
     let names: Vec<String> = printer.config.names().map(str::to_string).collect();
     for name in names {
@@ -172,7 +174,6 @@ fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), Con
     }
     ToolHead::load(printer)?;
     extruder::load_all(printer)?;
-    homing::register(printer);
     manual_probe::load(printer)?;
     tuning_tower::load(printer);
     stepper_enable::load(printer);
