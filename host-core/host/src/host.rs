@@ -15,7 +15,7 @@ use crate::klippy_log;
 use crate::mcu::Mcu;
 use crate::objects::print_stats::PrintStats;
 use crate::objects::virtual_sdcard::VirtualSdcard;
-use crate::objects::{force_move, manual_probe, stepper_enable, tuning_tower};
+use crate::objects::{configfile, force_move, manual_probe, stepper_enable, tuning_tower};
 use crate::printer::{Event, Options, Output, Printer, State, dispatch};
 use crate::reactor::{EventTime, Reactor};
 use crate::thermal::heaters::Heaters;
@@ -164,6 +164,7 @@ fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), Con
     GCodeMove::load(printer);
     // Sections may put their own homing in the place of G28, so it comes before them.
     homing::register(printer);
+    configfile::load(printer);
     load_mcus(printer)?;
     let names: Vec<String> = printer.config.names().map(str::to_string).collect();
     for name in names {

@@ -315,14 +315,16 @@ impl RotorLaw {
         let per_ampere_n = torque_constant(rotor) * rotor.torque_efficiency / arm_m;
         let force = |mm_s: f64| per_ampere_n * torque_current_a(rotor, pole_pairs, mm_s * 1e-3 / arm_m);
         let force_n = force(0.0);
-        // The speed at which nothing is left, by doubling and then halving.
-        let mut top_mm_s = 50.0;
-        while force(top_mm_s) > 0.02 * force_n && top_mm_s < 2e4 {
-            top_mm_s *= 1.1;
+        // The speed up to which the peak current flows, by halving; the table goes on to four times that.
+        let (mut flat_mm_s, mut step_mm_s) = (0.0, 4096.0);
+        while step_mm_s > 1e-3 {
+            if force(flat_mm_s + step_mm_s) >= force_n {
+                flat_mm_s += step_mm_s;
+            }
+            step_mm_s *= 0.5;
         }
+        let top_mm_s = 4.0 * flat_mm_s.max(1.0);
         let pull_out_n = core::array::from_fn(|i| force(top_mm_s * i as f64 / (PULL_OUT_POINTS - 1) as f64));
-        let spacing_mm_s = top_mm_s / (PULL_OUT_POINTS - 1) as f64;
-        let flat = pull_out_n.iter().take_while(|f| **f >= force_n * (1.0 - 1e-9)).count();
         let inertia_kg = rotor.rotor_inertia_kg_m2 / (arm_m * arm_m);
         // N/mm over kg is 1000/s^2.
         let stiffness_s2 = force_n * core::f64::consts::TAU / period_mm / inertia_kg * 1e3;
@@ -341,7 +343,7 @@ impl RotorLaw {
             coulomb_n: rotor.coulomb_friction_n,
             viscous_n_s_mm: rotor.viscous_n_s_mm,
             weight_n: rotor.weight_n,
-            flat_mm_s: spacing_mm_s * flat.saturating_sub(1) as f64,
+            flat_mm_s,
             pull_out_n,
             top_mm_s,
         }
@@ -361,7 +363,8 @@ impl RotorLaw {
         let x = (mm_s.abs() / self.top_mm_s) * (PULL_OUT_POINTS - 1) as f64;
         let i = x as usize;
         if i + 1 >= PULL_OUT_POINTS {
-            return self.pull_out_n[PULL_OUT_POINTS - 1];
+            // Far up the current falls with the reactance.
+            return self.pull_out_n[PULL_OUT_POINTS - 1] * self.top_mm_s / mm_s.abs();
         }
         self.pull_out_n[i] + (self.pull_out_n[i + 1] - self.pull_out_n[i]) * (x - i as f64)
     }
@@ -528,7 +531,9 @@ impl MotorState {
         }
         self.at_mm = command_mm + self.periods as f64 * law.period_mm + rotor.lag_mm;
         let still = rotor.stuck || (rotor.speed_mm_s.abs() < STILL_MM_S && rotor.lag_mm.abs() < STILL_MM);
-        if still && rate_mm_s == 0.0 && self.push_n == 0.0 && self.pulses.is_done(end_ns) {
+        // Near its place it stays there whatever the load does; far off, it may be the load that holds it.
+        let near = rotor.lag_mm.abs() * law.turns_mm + self.balance_rad.abs() * (1.0 / core::f64::consts::TAU) < 0.2;
+        if still && (near || !self.enabled) && rate_mm_s == 0.0 && self.push_n == 0.0 && self.pulses.is_done(end_ns) {
             self.resting = true;
             self.speed_mm_s = 0.0;
         }
@@ -607,10 +612,12 @@ impl Moving {
     /// The spring is straight and what it lacks to the sine is a constant force: exact but for that.
     #[inline]
     fn follow_straight(&mut self, law: &RotorLaw, angle: f64) {
-        let field_n = law.force_n * sine(angle + self.balance_rad) - self.load_n;
-        let spring_n = field_n + self.push_n + self.field_drag(law);
-        let Some(friction_n) = self.friction(law, spring_n) else { return };
-        let bend_n = field_n - law.force_n * angle;
+        // What the spring lacks to the sine is taken at the middle of the tick: second order in the tick.
+        let k = core::f64::consts::TAU * law.turns_mm;
+        let middle = angle - k * (self.speed_mm_s - self.rate_mm_s) * (0.5 * law.tick_s);
+        let field_n = law.force_n * sine(middle + self.balance_rad) - self.load_n;
+        let Some(friction_n) = self.friction(law, field_n + self.push_n + self.field_drag(law)) else { return };
+        let bend_n = field_n - law.force_n * middle;
         let forcing = (bend_n + friction_n + self.push_n) * law.per_inertia;
         let rest_mm = forcing * law.per_stiffness_s2;
         let (u, w) = (self.lag_mm - rest_mm, self.speed_mm_s - self.rate_mm_s);

@@ -2,6 +2,7 @@
 
 pub mod bed_mesh;
 pub mod bltouch;
+pub mod configfile;
 pub mod delayed_gcode;
 pub mod display_status;
 pub mod exclude_object;

@@ -49,11 +49,11 @@ fn solve_monotone(
     sink: &mut impl StepSink,
 ) {
     let (p0, v0) = curve.value_and_slope(u0);
-    let (p1, _) = curve.value_and_slope(u1);
+    let (p1, v1) = curve.value_and_slope(u1);
     let up = p1 > p0;
     let run = emitter.run_to(up, p1, is_end);
-    // The step before: its boundary, time and speed, and the acceleration since the one before that.
-    let (mut pos, mut low, mut speed, mut accel) = (p0, u0, v0, 0.0);
+    // The step before: its boundary, time and speed, and the acceleration around it.
+    let (mut pos, mut low, mut speed, mut accel) = (p0, u0, v0, (v1 - v0) / (u1 - u0));
     let mut done = -1;
     emitter.emit(run, up, p1, print_time, sink, |i| {
         // The emitter may ask for the first step twice.
