@@ -5,18 +5,18 @@ use drydock_plant::kinematics::Delta;
 use drydock_plant::{Machine, Shape};
 /// One simulated second that ends where it began (but for the filament).
 fn second(machine: &Machine) -> Vec<(u64, usize, bool)> {
-    let line = Trapezoid { mm: 26.0, mm_s: 150.0, mm_s2: 3000.0 };
+    let line = Trapezoid { mm: 22.0, mm_s: 120.0, mm_s2: 3000.0 };
     let mut out = Vec::new();
     let mut from = 0.0;
     for n in 0..4 {
         let d = line.duration_s();
         let sign = if n % 2 == 0 { 1.0 } else { -1.0 };
-        let start = if n % 2 == 0 { 0.0 } else { 26.0 };
+        let start = if n % 2 == 0 { 0.0 } else { 22.0 };
         for (motor, share) in [(0, 1.0), (1, 0.6)] {
             let per_mm = share / machine.motors[motor].step_mm();
             edges(|t| (start + sign * line.at(t - from)) * per_mm, from, from + d, motor, &mut out);
         }
-        edges(|t| line.at(t - from) * 0.045 / machine.motors[3].step_mm(), from, from + d, 3, &mut out);
+        edges(|t| line.at(t - from) * 0.034 / machine.motors[3].step_mm(), from, from + d, 3, &mut out);
         from += d;
     }
     out.sort_by_key(|e| (e.0, e.1));

@@ -35,7 +35,7 @@
 //! 3 ns a pulse; about 12 ns a tick and moving motor in the linear branch, 100 ns in the nonlinear one, 1 ns at rest
 
 use crate::machine::{Machine, Problems};
-use crate::trig::{cos_turns, sin_turns};
+use crate::trig::{sin_cos_turns, sin_turns};
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
@@ -251,6 +251,7 @@ struct RotorLaw {
     inertia_kg: f64,
     /// Pull-out force at rest, N.
     force_n: f64,
+    per_force: f64,
     /// Acceleration per force, mm/s^2/N, and the reciprocal of the square of the small-angle frequency, s^2.
     per_inertia: f64,
     per_stiffness_s2: f64,
@@ -259,6 +260,7 @@ struct RotorLaw {
     tick: [[f64; 2]; 2],
     tick_s: f64,
     ripple_mm: [f64; 3],
+    ripples: bool,
     coulomb_n: f64,
     viscous_n_s_mm: f64,
     weight_n: f64,
@@ -334,12 +336,14 @@ impl RotorLaw {
             period_mm,
             inertia_kg,
             force_n,
+            per_force: 1.0 / force_n,
             per_inertia: 1e3 / inertia_kg,
             per_stiffness_s2: 1.0 / stiffness_s2,
             damping_s: 2.0 * rotor.damping * w,
             tick: crate::frame::free_motion(w, rotor.damping, tick_s),
             tick_s,
             ripple_mm: rotor.ripple_deg.map(|deg| deg / 360.0 * travel_mm),
+            ripples: rotor.ripple_deg != [0.0; 3],
             coulomb_n: rotor.coulomb_friction_n,
             viscous_n_s_mm: rotor.viscous_n_s_mm,
             weight_n: rotor.weight_n,
@@ -350,11 +354,10 @@ impl RotorLaw {
     }
 
     fn ripple_at(&self, command_mm: f64) -> f64 {
-        if self.ripple_mm == [0.0; 3] {
+        if !self.ripples {
             return 0.0;
         }
-        let turns = command_mm * self.turns_mm;
-        let (s1, c1) = (sin_turns(turns), cos_turns(turns));
+        let (s1, c1) = sin_cos_turns(command_mm * self.turns_mm);
         let (s2, c2) = (2.0 * s1 * c1, 1.0 - 2.0 * s1 * s1);
         self.ripple_mm[0] * s1 + self.ripple_mm[1] * s2 + self.ripple_mm[2] * (2.0 * s2 * c2)
     }
@@ -431,7 +434,7 @@ impl MotorState {
     pub(crate) fn set_load(&mut self, load_n: f64) {
         if let Some(law) = &self.law {
             self.load_n = load_n;
-            self.balance_rad = arc_sine(load_n / law.force_n);
+            self.balance_rad = arc_sine(load_n * law.per_force);
         }
     }
 

@@ -106,7 +106,9 @@ pub(crate) struct Frame {
     /// Share of the drive's acceleration that reaches the head as it is, by (head axis, drive axis).
     rigid_head: [[f64; 3]; 3],
     rigid_bed: [[f64; 3]; 3],
-    tick_s: f64,
+    rigid: [[f64; 3]; 3],
+    per_s: f64,
+    slow: f64,
     drive_mm_s: [f64; 3],
     quiet: bool,
     /// Displacement of the nozzle relative to the bed, mm.
@@ -136,7 +138,9 @@ impl Frame {
             modes: Vec::new(),
             rigid_head: [[0.0; 3]; 3],
             rigid_bed: [[0.0; 3]; 3],
-            tick_s,
+            rigid: [[0.0; 3]; 3],
+            per_s: 1.0 / tick_s,
+            slow: tick_s / (BELT_LAG_S + tick_s),
             drive_mm_s: [0.0; 3],
             quiet: true,
             displacement_mm: [0.0; 3],
@@ -169,6 +173,8 @@ impl Frame {
                 }
             }
         }
+        frame.rigid =
+            core::array::from_fn(|i| core::array::from_fn(|j| frame.rigid_head[i][j] + frame.rigid_bed[i][j]));
         frame
     }
 
@@ -206,8 +212,7 @@ impl Frame {
             }
         }
         (self.displacement_mm, self.modal_head, self.modal_bed) = (displacement, head, bed);
-        let per_s = 1.0 / self.tick_s;
-        let slow = self.tick_s / (BELT_LAG_S + self.tick_s);
+        let (per_s, slow) = (self.per_s, self.slow);
         let mut slow_moves = false;
         for i in 0..3 {
             self.base[i] = jump[i] * per_s;
@@ -245,8 +250,8 @@ impl Frame {
     /// Acceleration by which the moving masses pull at the drives, mm/s^2.
     #[inline]
     pub(crate) fn load_mm_s2(&self) -> [f64; 3] {
-        let (h, b) = (apply(&self.rigid_head, &self.slow_base), apply(&self.rigid_bed, &self.slow_base));
-        core::array::from_fn(|i| h[i] + b[i] + self.modal_head[i] + self.modal_bed[i])
+        let rigid = apply(&self.rigid, &self.slow_base);
+        core::array::from_fn(|i| rigid[i] + self.modal_head[i] + self.modal_bed[i])
     }
 
     pub(crate) fn fold(&self, f: &mut impl FnMut(u64)) {

@@ -298,9 +298,10 @@ fn square_is_laid_as_asked_and_its_volume_is_what_was_pushed() {
     let pushed = 8.0 * 20.0 * 0.035 * std::f64::consts::FRAC_PI_4 * 1.75 * 1.75;
     // What is still squeezed in the filament at the end (about 0.1 mm) has not come out.
     assert!(volume > pushed * 0.93 && volume < pushed, "{volume} of {pushed} mm^3");
-    // The first millimetres hang thin while the pressure builds up.
-    let odd = beads.iter().filter(|b| (b.height_mm - 0.2).abs() > 0.01 && b.start_ns > beads[0].start_ns + 50_000_000);
-    assert_eq!(odd.count(), 0, "layers of 0.2 mm");
+    // Where the pressure is still building up the strand is thinner than the gap, and round.
+    let lines = beads.iter().filter(|b| b.width_mm > 1.01 * b.height_mm && b.width_mm < 1.0);
+    assert!(lines.clone().all(|b| (b.height_mm - 0.2).abs() < 0.01), "layers of 0.2 mm");
+    assert!(lines.count() * 4 > beads.len() * 3);
     assert!(beads.iter().all(|b| b.width_mm < 1.6), "a blob spreads as a disc");
     let middle = beads.iter().filter(|b| b.width_mm > 0.40 && b.width_mm < 0.50).count();
     assert!(middle * 2 > beads.len(), "{middle} of {} beads near 0.45 mm", beads.len());
