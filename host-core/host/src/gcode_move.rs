@@ -141,6 +141,11 @@ impl GCodeMove {
         self.frame.borrow().gcode_position()
     }
 
+    /// What SET_GCODE_OFFSET set.
+    pub fn homing_origin(&self) -> Position {
+        self.frame.borrow().homing
+    }
+
     /// Speed of the last G1 in mm/s.
     pub fn speed(&self) -> f64 {
         self.frame.borrow().speed

@@ -15,7 +15,7 @@ use crate::klippy_log;
 use crate::mcu::Mcu;
 use crate::objects::print_stats::PrintStats;
 use crate::objects::virtual_sdcard::VirtualSdcard;
-use crate::objects::{force_move, stepper_enable, tuning_tower};
+use crate::objects::{configfile, force_move, manual_probe, stepper_enable, tuning_tower};
 use crate::printer::{Event, Options, Output, Printer, State, dispatch};
 use crate::reactor::{EventTime, Reactor};
 use crate::thermal::heaters::Heaters;
@@ -162,6 +162,9 @@ impl Drop for Host {
 fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), ConfigError> {
     dispatch::register_basics(printer);
     GCodeMove::load(printer);
+    // Sections may put their own homing in the place of G28, so it comes before them.
+    homing::register(printer);
+    configfile::load(printer);
     load_mcus(printer)?;
     let names: Vec<String> = printer.config.names().map(str::to_string).collect();
     for name in names {
@@ -172,7 +175,7 @@ fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), Con
     }
     ToolHead::load(printer)?;
     extruder::load_all(printer)?;
-    homing::register(printer);
+    manual_probe::load(printer)?;
     tuning_tower::load(printer);
     stepper_enable::load(printer);
     force_move::register_buzz(printer);
@@ -241,6 +244,14 @@ async fn connect(printer: &Rc<Printer>) {
         // A micro-controller that was configured before knows where its motors are.
         if let Err(error) = stepper.mcu_stepper().sync_position().await {
             printer.set_state(State::Error(error.to_string()));
+            return;
+        }
+    }
+    for connector in printer.take_after_connect() {
+        if let Err(error) = connector(printer.clone()).await {
+            printer.log(error.to_string());
+            printer.set_state(State::Error(error.to_string()));
+            printer.gcode.respond_error(&error.to_string());
             return;
         }
     }

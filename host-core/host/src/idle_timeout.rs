@@ -1,7 +1,8 @@
 //! `[idle_timeout]`: is the printer printing, ready or idle, and what happens when it has been ready for long.
 //!
-//! It exists with or without a section. [`IdleTimeout::motion_begins`] is for the tool head; everything else it sees for
-//! itself, twice a second.
+//! It exists with or without a section. Twice a second it looks at the tool head's print time: a time that lies ahead, or
+//! that is another one than at the last look, means motion. (Setting a heater moves the print time too, so that a
+//! heater left on runs into the timeout.)
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -49,7 +50,7 @@ struct Law {
     timeout_s: f64,
     /// Since when the printer prints.
     print_start: EventTime,
-    /// When it last moved, or somebody did something.
+    /// When it last moved, or a script ran.
     last_active: EventTime,
 }
 
@@ -98,6 +99,7 @@ pub struct IdleTimeout {
     law: RefCell<Law>,
     gcode: Template,
     running: Cell<bool>,
+    last_print_time: Cell<f64>,
 }
 
 impl Object for IdleTimeout {
@@ -108,20 +110,25 @@ impl Object for IdleTimeout {
     }
 }
 
-/// Loader of `[idle_timeout]`; to be called for a printer without the section too.
+/// Makes the object for a printer without the section too.
+pub fn ensure(printer: &Rc<Printer>) -> Result<(), ConfigError> {
+    match printer.lookup_object("idle_timeout") {
+        Some(_) => Ok(()),
+        None => load(printer, &printer.config.section_or_empty("idle_timeout")),
+    }
+}
+
+/// Loader of `[idle_timeout]`.
 pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
     let timeout_s = section.float("timeout").above(0.0).or(600.0)?;
-    let name = "idle_timeout:gcode";
-    let gcode = match section.gcode("gcode") {
-        Some(text) => Template::compile(name, &text)?,
-        None => Template::from_source(name, DEFAULT_GCODE, section.place())?,
-    };
+    let gcode = section.template_or("gcode", DEFAULT_GCODE)?;
     let law = Law { state: Activity::Idle, timeout_s, print_start: 0.0, last_active: 0.0 };
     let this = Rc::new(IdleTimeout {
         printer: Rc::downgrade(printer),
         law: RefCell::new(law),
         gcode,
         running: Cell::new(false),
+        last_print_time: Cell::new(0.0),
     });
     printer.add_object("idle_timeout", this.clone());
     let me = this.clone();
@@ -132,26 +139,13 @@ pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError>
         printer.gcode.respond_info(&format!("idle_timeout: Timeout set to {timeout_s:.2} s."));
         Ok(())
     });
-    let me = this.clone();
-    printer.on(Event::Activity, move || {
-        if let Some(printer) = me.printer.upgrade() {
-            me.law.borrow_mut().last_active = printer.reactor.now();
-        }
-    });
-    if printer.options.offline.is_none() {
+    if !printer.is_offline() {
         printer.on(Event::Ready, move || this.start());
     }
     Ok(())
 }
 
 impl IdleTimeout {
-    /// The tool head begins to move.
-    pub fn motion_begins(&self) {
-        let Some(printer) = self.printer.upgrade() else { return };
-        let step = self.law.borrow_mut().begin_motion(printer.reactor.now());
-        self.take(&printer, step);
-    }
-
     fn start(self: &Rc<Self>) {
         let Some(printer) = self.printer.upgrade() else { return };
         let weak = Rc::downgrade(self);
@@ -172,10 +166,20 @@ impl IdleTimeout {
 
     fn look(&self, printer: &Rc<Printer>) -> Step {
         let now = printer.reactor.now();
-        let moving = printer.has_toolhead() && printer.toolhead().is_moving(now);
+        let moving = self.is_moving(printer);
         let step = self.law.borrow_mut().look(now, moving, printer.gcode.is_busy() && !self.running.get());
         self.take(printer, step);
         step
+    }
+
+    fn is_moving(&self, printer: &Printer) -> bool {
+        let Some(toolhead) = printer.lookup_object("toolhead").and_then(|t| t.status(printer.reactor.now())) else {
+            return false;
+        };
+        let field = |name| toolhead.get_attr(name).ok().and_then(|v| f64::try_from(v).ok()).unwrap_or(0.0);
+        let print_time = field("print_time");
+        let changed = self.last_print_time.replace(print_time) != print_time;
+        changed || print_time > field("estimated_print_time")
     }
 
     fn take(&self, printer: &Printer, step: Step) {
@@ -230,6 +234,9 @@ mod tests {
 
     #[test]
     fn the_states_have_the_names_that_user_interfaces_read() {
-        assert_eq!([Activity::Idle, Activity::Printing, Activity::Ready].map(Activity::name), ["Idle", "Printing", "Ready"]);
+        assert_eq!(
+            [Activity::Idle, Activity::Printing, Activity::Ready].map(Activity::name),
+            ["Idle", "Printing", "Ready"]
+        );
     }
 }

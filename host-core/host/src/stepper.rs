@@ -30,6 +30,8 @@ pub struct Stepper {
     steps: StepQueue,
     enable: Option<Rc<EnableLine>>,
     enabled: Cell<bool>,
+    /// Told when the motor is switched on or off.
+    on_switch: RefCell<Option<Rc<dyn Fn(bool)>>>,
     rotation_distance_mm: Cell<f64>,
     steps_per_rotation: f64,
     motion: RefCell<Motion>,
@@ -87,6 +89,7 @@ impl Stepper {
             stepper,
             enable,
             enabled: Cell::new(false),
+            on_switch: RefCell::default(),
             rotation_distance_mm: Cell::new(rotation_distance_mm),
             steps_per_rotation,
             motion: RefCell::new(Motion {
@@ -262,10 +265,23 @@ impl Stepper {
         self.enabled.get()
     }
 
+    /// The motor's driver wants to know when it is needed.
+    pub fn on_switch(&self, listener: impl Fn(bool) + 'static) {
+        *self.on_switch.borrow_mut() = Some(Rc::new(listener));
+    }
+
+    fn tell_switched(&self, on: bool) {
+        let listener = self.on_switch.borrow().clone();
+        if let Some(listener) = listener {
+            listener(on);
+        }
+    }
+
     pub fn enable(&self, print_time: f64) {
         if self.enabled.replace(true) {
             return;
         }
+        self.tell_switched(true);
         if let Some(line) = &self.enable {
             line.users.set(line.users.get() + 1);
             if line.users.get() == 1 {
@@ -278,6 +294,7 @@ impl Stepper {
         if !self.enabled.replace(false) {
             return;
         }
+        self.tell_switched(false);
         if let Some(line) = &self.enable {
             line.users.set(line.users.get().saturating_sub(1));
             if line.users.get() == 0 {

@@ -65,6 +65,8 @@ struct Queue {
     print_time: f64,
     /// Steps are made up to here.
     generated_to: f64,
+    /// End of the last move that made any motor turn.
+    motion_end: f64,
     priming: bool,
     /// Host time at which a primed but unplanned look-ahead is planned anyway.
     priming_deadline: EventTime,
@@ -138,6 +140,7 @@ impl ToolHead {
                 planned: Vec::new(),
                 print_time: 0.0,
                 generated_to: 0.0,
+                motion_end: 0.0,
                 priming: true,
                 priming_deadline: 0.0,
                 limits,
@@ -338,7 +341,11 @@ impl ToolHead {
                 print_time += mv.total_t();
             }
         }
-        self.queue.borrow_mut().print_time = print_time;
+        {
+            let mut q = self.queue.borrow_mut();
+            q.print_time = print_time;
+            q.motion_end = print_time;
+        }
         // Callbacks come after the whole batch: they may queue commands, not moves. Each gets its own move's end.
         let mut end = print_time - planned.iter().map(PlannedMove::total_t).sum::<f64>();
         for mv in planned.drain(..) {
@@ -395,9 +402,12 @@ impl ToolHead {
             let mut q = self.queue.borrow_mut();
             q.priming = true;
             q.lookahead.set_flush_time(LOOKAHEAD_START_S);
-            q.print_time
+            q.motion_end
         };
-        self.generate(end + self.window() + HOLD_BACK_S);
+        // Where nothing moved there is nothing to make, and the next move need not wait for it.
+        if end > 0.0 {
+            self.generate(end + self.window() + HOLD_BACK_S);
+        }
     }
 
     /// Waits until the last queued move has been made.
@@ -565,7 +575,8 @@ impl ToolHead {
     /// The head is at `position`, whatever the steps said; `homed` axes are known from here on.
     pub fn set_position(&self, position: Position, homed: [bool; 3]) {
         self.flush_step_generation();
-        let print_time = self.queue.borrow().print_time.max(self.queue.borrow().generated_to);
+        // Steps are complete up to here; shaped steps of the next move may come before its start.
+        let print_time = self.queue.borrow().generated_to;
         self.trapq.borrow_mut().set_position(print_time, [position[0], position[1], position[2]]);
         self.machine.set_position(&self.trapq.borrow(), print_time, [position[0], position[1], position[2]], homed);
         self.queue.borrow_mut().commanded = position;

@@ -130,7 +130,6 @@ impl StepSink for &mut Compress {
     fn steps(&mut self, dir: bool, clocks: &[u64]) {
         self.0.steps(dir, clocks);
         self.0.flush(clocks[0].saturating_sub(16_800_000));
-        self.0.trim_history(clocks[0].saturating_sub(16_800_000));
         black_box(self.0.commands().count());
     }
 }

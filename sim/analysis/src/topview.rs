@@ -23,13 +23,16 @@ impl Map {
 
 const TITLE: f64 = 26.0;
 const EDGE: f64 = 16.0;
+/// Below the view, so that it hides nothing.
+const SCALE_BAR: f64 = 26.0;
 
 /// Draws a whole layer of one run.
 pub fn layer(study: &Study, run: &RunStudy, canvas: &mut impl Canvas, area: Area) {
-    let title = format!("{}: peak ringing {:.0} um", run.label, run.ringing.peak_um);
+    let enlarged = enlargement(study);
+    let title = format!("{}: peak ringing {:.0} µm, drawn {enlarged:.0} times larger", run.label, run.ringing.peak_um);
     let plot = frame(canvas, area, &title);
     let Some(map) = fit(study, plot) else { return nothing(canvas, plot) };
-    draw(&run.view, study.scale_um, 0.0, 3.0, &map, canvas);
+    draw(&run.view, study.scale_um, enlarged - 1.0, 4.0, &map, canvas);
     if let Some(corner) = study.corner {
         mark(corner, &map, canvas);
     }
@@ -39,9 +42,10 @@ pub fn layer(study: &Study, run: &RunStudy, canvas: &mut impl Canvas, area: Area
 /// Draws the surroundings of the corner, the deviation enlarged.
 pub fn corner(study: &Study, run: &RunStudy, canvas: &mut impl Canvas, area: Area) {
     let enlarged = enlargement(study);
-    let title = format!("{}, deviation drawn {enlarged:.0} times", run.label);
+    let title = format!("{}, deviation drawn {enlarged:.0} times larger", run.label);
     let plot = frame(canvas, area, &title);
     let Some(corner) = study.corner else { return nothing(canvas, plot) };
+    let plot = Area { height: plot.height - SCALE_BAR, ..plot };
     let scale = plot.width.min(plot.height) / CORNER_MM;
     // The wall that leaves the corner fills the picture.
     let ahead = CORNER_MM / 2.0 - 2.5;
@@ -51,7 +55,7 @@ pub fn corner(study: &Study, run: &RunStudy, canvas: &mut impl Canvas, area: Are
     let ideal: Vec<_> = chains(&near).map(|chain| chain.iter().map(|p| map.place(p.ideal_mm)).collect()).collect();
     let ideal: Vec<Vec<_>> = ideal.iter().flat_map(|line: &Vec<_>| clip(line, plot)).collect();
     canvas.lines(&ideal, Stroke { paint: Paint::Soft, width: 1.0, dashed: true });
-    draw(&near, study.scale_um, enlarged - 1.0, 4.0, &map, canvas);
+    draw(&near, study.scale_um, enlarged - 1.0, 6.0, &map, canvas);
     scale_bar(&map, canvas);
 }
 
@@ -79,7 +83,7 @@ pub fn legend(study: &Study, canvas: &mut impl Canvas, area: Area) {
     let side = Font::new(TEXT - 1.0, Anchor::End, Paint::Soft);
     canvas.text(x - 22.0, area.y + 10.0, "left of travel", side);
     let side = Font { anchor: Anchor::Start, ..side };
-    canvas.text(x + width + 22.0, area.y + 10.0, "right of travel (outwards), um", side);
+    canvas.text(x + width + 22.0, area.y + 10.0, "right of travel (outwards), µm", side);
 }
 
 const CORNER_MM: f64 = 16.0;
@@ -100,7 +104,8 @@ fn fit(study: &Study, plot: Area) -> Option<Map> {
     let points = || study.runs.iter().flat_map(|r| &r.view).map(|p| p.nozzle_mm);
     let low = points().reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1])])?;
     let high = points().reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])])?;
-    let room = [plot.width - 2.0 * EDGE, plot.height - 2.0 * EDGE - 14.0];
+    let plot = Area { height: plot.height - SCALE_BAR, ..plot };
+    let room = [plot.width - 2.0 * EDGE, plot.height - 2.0 * EDGE];
     let scale = (room[0] / (high[0] - low[0]).max(1.0)).min(room[1] / (high[1] - low[1]).max(1.0));
     Some(Map { area: plot, middle: [(low[0] + high[0]) / 2.0, (low[1] + high[1]) / 2.0], scale })
 }
@@ -156,8 +161,9 @@ fn mark(corner: Corner, map: &Map, canvas: &mut impl Canvas) {
 
 fn scale_bar(map: &Map, canvas: &mut impl Canvas) {
     let long_mm = round_up(map.area.width / 6.0 / map.scale);
-    let (x, y) = (map.area.x + 12.0, map.area.y + map.area.height - 12.0);
-    canvas.line(&[(x, y), (x + long_mm * map.scale, y)], Stroke::new(Paint::Ink, 2.0));
+    let (x, y) = (map.area.x + 12.0, map.area.y + map.area.height + SCALE_BAR - 12.0);
+    let long = long_mm * map.scale;
+    canvas.line(&[(x, y), (x + long, y)], Stroke::new(Paint::Ink, 2.0));
     let font = Font::new(TEXT - 1.0, Anchor::Start, Paint::Ink);
-    canvas.text(x, y - 6.0, &format!("{long_mm} mm"), font);
+    canvas.text(x + long + 8.0, y + 4.0, &format!("{long_mm} mm"), font);
 }

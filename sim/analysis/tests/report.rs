@@ -62,7 +62,7 @@ fn the_legend_has_the_numbers_of_the_scale() {
     let legend = &legend[..legend.find("</svg>").unwrap()];
     let texts: Vec<&str> =
         legend.split("<text").skip(1).map(|t| &t[t.find('>').unwrap() + 1..t.find('<').unwrap()]).collect();
-    assert_eq!(texts, ["-40", "+40", "-20", "+20", "0", "left of travel", "right of travel (outwards), um"]);
+    assert_eq!(texts, ["-40", "+40", "-20", "+20", "0", "left of travel", "right of travel (outwards), µm"]);
     assert_eq!(legend.matches("<rect").count(), drydock_analysis::colour::STEPS);
 }
 
@@ -133,4 +133,11 @@ fn pictures_are_written() {
     assert_eq!((size(16), size(20)), (1200, 860));
     let error = picture::write_png(&study, &folder.join("no/such/folder.png")).unwrap_err().to_string();
     assert!(error.contains("folder.png: the picture cannot be written"), "{error}");
+}
+
+#[test]
+fn the_summary_says_what_the_runs_did() {
+    let study = off_and_on();
+    let rows = report::summary(&study).into_iter().map(|(name, values)| format!("{name}: {}", values.join(" | ")));
+    insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"));
 }

@@ -1,9 +1,12 @@
 //! The `drydock` command.
 
+mod check;
 mod files;
+mod offline;
+mod recordings;
 mod run;
-mod test;
 mod term;
+mod test;
 
 use std::process::ExitCode;
 
@@ -25,6 +28,16 @@ enum Command {
     Run(run::RunArgs),
     /// Run scenarios and check what they expect.
     Test(test::TestArgs),
+    /// Name every mistake of a printer.cfg, without a printer.
+    Check(check::CheckArgs),
+    /// Write the planned moves of a G-code file.
+    Plan(offline::PlanArgs),
+    /// Write every step of a G-code file.
+    Steps(offline::StepsArgs),
+    /// Write what a recording holds in forms that other programs read.
+    Export(recordings::ExportArgs),
+    /// Compare two recordings: the first event that differs.
+    Diff(recordings::DiffArgs),
     /// Write shell completions to standard output.
     Completions { shell: clap_complete::Shell },
 }
@@ -35,6 +48,11 @@ fn main() -> ExitCode {
         None => run::demo(),
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Test(args)) => test::test(args),
+        Some(Command::Check(args)) => check::check(args),
+        Some(Command::Plan(args)) => offline::plan(args),
+        Some(Command::Steps(args)) => offline::steps(args),
+        Some(Command::Export(args)) => recordings::export(args),
+        Some(Command::Diff(args)) => recordings::diff(args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "drydock", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -169,6 +169,7 @@ pub fn to_json(finished: &Finished, report: Option<&Path>) -> serde_json::Value 
         "wall_s": finished.wall.as_secs_f64(),
         "realtime_factor": term::factor(o.sim_s, finished.wall),
         "lost_steps": o.lost_steps,
+        "lost_by_motor": o.lost_by_motor.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "peak_ringing_um": o.peak_ringing_um,
         "steps": o.steps,
         "report": report.map(|p| p.display().to_string()),
@@ -187,7 +188,8 @@ fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
     println!("  print time     {} ({time:.1} s), {} steps", term::clock(time), o.steps);
     println!("  real time      {:.0} x ({:.1} s of wall time)", term::factor(o.sim_s, finished.wall), finished.wall.as_secs_f64());
     println!("  peak ringing   {:.1} um", o.peak_ringing_um);
-    println!("  lost steps     {}", o.lost_steps);
+    let lost: Vec<String> = o.lost_by_motor.iter().filter(|(_, n)| *n != 0).map(|(m, n)| format!("{m} {n}")).collect();
+    println!("  lost steps     {} {}", o.lost_steps, lost.join(", "));
     for (name, now, highest, target) in &o.temperatures {
         println!("  {name:14} {now:.1} C at the end (target {target:.0}), highest {highest:.1} C");
     }

@@ -2,7 +2,7 @@
 //!
 //! # Equation
 //! A = V/l; w = A/h + h (1 - pi/4), the flattened round of slicers; where A < pi h^2/4 the strand hangs free: w = h =
-//! sqrt(4 A/pi). Looks at the path merge into one straight bead while every look lies within m of the chord (a sleeve of
+//! sqrt(4 A/pi); where it comes out almost in place it spreads as a disc: l w + pi w^2/4 = V/h. Looks at the path merge into one straight bead while every look lies within m of the chord (a sleeve of
 //! slopes about the first direction) and the widths within m of each other.
 //!
 //! # Symbols
@@ -80,6 +80,8 @@ pub struct Bead {
 
 /// Below this section nothing is drawn, mm^2: a hair of 0.05 mm.
 pub(crate) const HAIR_MM2: f64 = 0.002;
+/// No nozzle spreads a line wider than this, mm.
+const BLOB_MM: f64 = 1.5;
 
 /// Width and height of a strand of section `area_mm2` laid `gap_mm` over what lies below.
 pub fn section(area_mm2: f64, gap_mm: f64) -> (f64, f64) {
@@ -91,6 +93,19 @@ pub fn section(area_mm2: f64, gap_mm: f64) -> (f64, f64) {
     } else {
         (area_mm2 / gap_mm + gap_mm * (1.0 - QUARTER), gap_mm)
     }
+}
+
+/// Width of a bead of some volume and length: a section, or a disc where filament came out almost in place.
+fn width(volume_mm3: f64, length_mm: f64, gap_mm: f64) -> (f64, f64) {
+    let (width_mm, height_mm) = section(volume_mm3 / length_mm.max(1e-6), gap_mm);
+    if width_mm < BLOB_MM {
+        return (width_mm, height_mm);
+    }
+    // l w + pi w^2/4 = V/h
+    const QUARTER: f64 = core::f64::consts::FRAC_PI_4;
+    let area = volume_mm3 / height_mm;
+    let disc = (libm::sqrt(length_mm * length_mm + 4.0 * QUARTER * area) - length_mm) / (2.0 * QUARTER);
+    (disc.min(width_mm), height_mm)
 }
 
 /// One look at the nozzle.
@@ -156,11 +171,11 @@ impl Layer {
         }
     }
 
-    /// How far the nozzle is from the last look, squared, mm^2; `None` before the first.
+    /// How far the nozzle has gone sideways since the last look, squared, mm^2; `None` before the first.
     pub(crate) fn moved2(&self, at_mm: &[f64; 3]) -> Option<f64> {
         self.last.map(|l| {
             let d = minus(at_mm, &l.at_mm);
-            dot(&d, &d)
+            d[0] * d[0] + d[1] * d[1]
         })
     }
 
@@ -179,7 +194,7 @@ impl Layer {
             self.finish();
             return;
         }
-        let (width_mm, height_mm) = section(look.volume_mm3 / length_mm, look.gap_mm);
+        let (width_mm, height_mm) = width(look.volume_mm3, length_mm, look.gap_mm);
         if let Some(run) = &mut self.run
             && run.extend(&from, &look, length_mm, width_mm, height_mm, &self.shape)
         {
@@ -196,7 +211,7 @@ impl Layer {
         bead.height_mm = run.height_sum / run.length_mm;
         let d = minus(&bead.end_mm, &bead.start_mm);
         let chord_mm = libm::sqrt(dot(&d, &d));
-        bead.width_mm = section(bead.volume_mm3 / chord_mm, bead.height_mm).0;
+        bead.width_mm = width(bead.volume_mm3, chord_mm, bead.height_mm).0;
         self.count += 1;
         for x in bead.end_mm.into_iter().chain([bead.width_mm]) {
             self.digest = (self.digest ^ x.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);

@@ -106,7 +106,9 @@ pub(crate) struct Frame {
     /// Share of the drive's acceleration that reaches the head as it is, by (head axis, drive axis).
     rigid_head: [[f64; 3]; 3],
     rigid_bed: [[f64; 3]; 3],
-    tick_s: f64,
+    rigid: [[f64; 3]; 3],
+    per_s: f64,
+    slow: f64,
     drive_mm_s: [f64; 3],
     quiet: bool,
     /// Displacement of the nozzle relative to the bed, mm.
@@ -136,7 +138,9 @@ impl Frame {
             modes: Vec::new(),
             rigid_head: [[0.0; 3]; 3],
             rigid_bed: [[0.0; 3]; 3],
-            tick_s,
+            rigid: [[0.0; 3]; 3],
+            per_s: 1.0 / tick_s,
+            slow: tick_s / (BELT_LAG_S + tick_s),
             drive_mm_s: [0.0; 3],
             quiet: true,
             displacement_mm: [0.0; 3],
@@ -169,6 +173,8 @@ impl Frame {
                 }
             }
         }
+        frame.rigid =
+            core::array::from_fn(|i| core::array::from_fn(|j| frame.rigid_head[i][j] + frame.rigid_bed[i][j]));
         frame
     }
 
@@ -206,8 +212,7 @@ impl Frame {
             }
         }
         (self.displacement_mm, self.modal_head, self.modal_bed) = (displacement, head, bed);
-        let per_s = 1.0 / self.tick_s;
-        let slow = self.tick_s / (BELT_LAG_S + self.tick_s);
+        let (per_s, slow) = (self.per_s, self.slow);
         let mut slow_moves = false;
         for i in 0..3 {
             self.base[i] = jump[i] * per_s;
@@ -245,8 +250,8 @@ impl Frame {
     /// Acceleration by which the moving masses pull at the drives, mm/s^2.
     #[inline]
     pub(crate) fn load_mm_s2(&self) -> [f64; 3] {
-        let (h, b) = (apply(&self.rigid_head, &self.slow_base), apply(&self.rigid_bed, &self.slow_base));
-        core::array::from_fn(|i| h[i] + b[i] + self.modal_head[i] + self.modal_bed[i])
+        let rigid = apply(&self.rigid, &self.slow_base);
+        core::array::from_fn(|i| rigid[i] + self.modal_head[i] + self.modal_bed[i])
     }
 
     pub(crate) fn fold(&self, f: &mut impl FnMut(u64)) {
@@ -397,5 +402,90 @@ mod tests {
             f.tick([0.0; 3]);
         }
         assert!(f.is_quiet() && f.displacement_mm == [0.0; 3]);
+    }
+
+    /// Pulses of the shapers for 40 Hz and damping 0.1: amplitudes, times in ms (facts/klipper.md 6.2), and what the table
+    /// of facts/physics.md 2.1 says is left at -20, -10, +10 and +20 % of the frequency.
+    const SHAPERS: [(&str, &[f64], &[f64], [f64; 4]); 6] = [
+        ("zv", &[0.578286, 0.421714], &[0.0, 12.562973], [0.270, 0.135, 0.131, 0.254]),
+        ("mzv", &[0.365128, 0.407489, 0.227383], &[0.0, 9.422230, 18.844459], [0.191, 0.086, 0.065, 0.106]),
+        ("zvd", &[0.334415, 0.487743, 0.177843], &[0.0, 12.562973, 25.125945], [0.073, 0.018, 0.017, 0.064]),
+        ("ei", &[0.354881, 0.452998, 0.192121], &[0.0, 12.681004, 25.125945], [0.024, 0.033, 0.031, 0.021]),
+        (
+            "2hump_ei",
+            &[0.258535, 0.359936, 0.272764, 0.108765],
+            &[0.0, 12.897640, 25.205155, 37.223158],
+            [0.050, 0.035, 0.034, 0.049],
+        ),
+        (
+            "3hump_ei",
+            &[0.220854, 0.277211, 0.259699, 0.167055, 0.075179],
+            &[0.0, 13.512547, 25.701275, 37.647475, 49.573178],
+            [0.002, 0.037, 0.031, 0.007],
+        ),
+    ];
+
+    /// What is left of the ringing of a velocity step when a shaper splits it: amplitude at the last pulse over the
+    /// amplitude of one whole pulse there.
+    fn residue(amplitudes: &[f64], times_ms: &[f64], hz: f64, damping: f64) -> f64 {
+        let mut f = Frame::new(&[Mode::along(0, hz, damping, 1.0)], false, TICK_S);
+        let step_mm_s = 100.0;
+        let position = |t: f64| -> f64 {
+            let parts = amplitudes.iter().zip(times_ms);
+            parts.map(|(a, ms)| a * step_mm_s * (t - ms * 1e-3 - 1e-3).max(0.0)).sum()
+        };
+        let end_s = times_ms[times_ms.len() - 1] * 1e-3 + 1e-3;
+        let ticks = (end_s / TICK_S).ceil() + 1.0;
+        for n in 0..ticks as u32 {
+            let t = f64::from(n) * TICK_S;
+            f.tick([(position(t + TICK_S) - position(t)) / TICK_S, 0.0, 0.0]);
+        }
+        let (w, wd) = (TAU * hz, TAU * hz * (1.0 - damping * damping).sqrt());
+        let (q, v) = (f.modes[0].q_mm, f.modes[0].v_mm_s);
+        let amplitude = (q * q + ((v + damping * w * q) / wd).powi(2)).sqrt();
+        // Back to the last pulse, over step/wd.
+        amplitude * (damping * w * (ticks * TICK_S - end_s)).exp() / (step_mm_s / wd)
+    }
+
+    fn theory(amplitudes: &[f64], times_ms: &[f64], hz: f64, damping: f64) -> f64 {
+        let (w, wd) = (TAU * hz, TAU * hz * (1.0 - damping * damping).sqrt());
+        let last = times_ms[times_ms.len() - 1];
+        let (mut re, mut im) = (0.0, 0.0);
+        for (a, ms) in amplitudes.iter().zip(times_ms) {
+            let size = a * (-damping * w * (last - ms) * 1e-3).exp();
+            re += size * (wd * ms * 1e-3).cos();
+            im += size * (wd * ms * 1e-3).sin();
+        }
+        (re * re + im * im).sqrt()
+    }
+
+    /// Insensitivity: the plant's residue over frequency against V(f) for every shaper, and against the published table.
+    #[test]
+    fn every_shaper_has_its_insensitivity_curve() {
+        let mut worst = 0.0f64;
+        for (name, amplitudes, times_ms, table) in SHAPERS {
+            for percent in -45..=45 {
+                let hz = 40.0 * (1.0 + f64::from(percent) / 100.0);
+                let (got, expected) = (residue(amplitudes, times_ms, hz, 0.1), theory(amplitudes, times_ms, hz, 0.1));
+                worst = worst.max((got - expected).abs());
+                assert!(
+                    (got - expected).abs() < 0.01 * expected.max(0.05),
+                    "{name} at {hz} Hz: {got}, theory {expected}"
+                );
+            }
+            for (share, published) in [0.8, 0.9, 1.1, 1.2].into_iter().zip(table) {
+                let got = residue(amplitudes, times_ms, 40.0 * share, 0.1);
+                assert!((got - published).abs() < 0.0015, "{name} at {share}: {got}, table {published}");
+            }
+        }
+        std::println!("ladder: insensitivity curves of six shapers within {:.4} % of full ringing", worst * 100.0);
+    }
+
+    #[test]
+    fn zv_and_zvd_leave_nothing_at_their_own_frequency() {
+        for (name, amplitudes, times_ms, _) in SHAPERS.into_iter().take(3) {
+            let left = residue(amplitudes, times_ms, 40.0, 0.1);
+            assert!(left < 2e-4, "{name} leaves {left}");
+        }
     }
 }

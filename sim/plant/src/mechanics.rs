@@ -36,6 +36,7 @@ pub(crate) struct Mechanics {
     pushed: bool,
     loaded: bool,
     tick_s: f64,
+    per_s: f64,
     lost: Vec<i64>,
 }
 
@@ -82,6 +83,7 @@ impl Mechanics {
             pushed: false,
             loaded: false,
             tick_s,
+            per_s: 1.0 / tick_s,
             lost: alloc::vec![0; machine.motors.len()],
         }
     }
@@ -118,7 +120,7 @@ impl Mechanics {
 
     #[inline]
     fn follow_rails(&mut self, rails_mm: [f64; 3]) {
-        let per_s = 1.0 / self.tick_s;
+        let per_s = self.per_s;
         let mut drive_mm_s = [0.0; 3];
         self.rails_mm_s = core::array::from_fn(|i| (rails_mm[i] - self.rails_mm[i]) * per_s);
         if rails_mm != self.rails_mm {
@@ -143,7 +145,7 @@ impl Mechanics {
             let on_rails = self.maps.rail_forces(self.rails_mm, self.drive_mm, pull);
             for (motor, (rail, share)) in self.motors.iter_mut().zip(&self.rail_share) {
                 if *share > 0.0 {
-                    motor.load_n = on_rails[*rail] * share;
+                    motor.set_load(on_rails[*rail] * share);
                 }
             }
             self.loaded = !quiet;

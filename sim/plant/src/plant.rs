@@ -446,7 +446,7 @@ impl Plant {
         gear.grid_mm3 += volume;
         let load_n = melt.force_n() / gear.motors.len().max(1) as f64;
         for m in &gear.motors {
-            self.mechanics.motors[*m].load_n = load_n;
+            self.mechanics.motors[*m].set_load(load_n);
         }
         if advance_mm > 0.0 {
             let v = self.mechanics.frame.drive_mm_s();

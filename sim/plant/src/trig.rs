@@ -22,28 +22,42 @@
 //! about 4 ns, arithmetic only, so the same bits everywhere
 
 const TAU: f64 = core::f64::consts::TAU;
+/// Adding and taking away 1.5 x 2^52 rounds to the nearest whole number.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// Sine of an angle in turns.
 #[inline]
 pub(crate) fn sin_turns(turns: f64) -> f64 {
-    let t = turns - libm::floor(turns + 0.5);
-    let folded = if t > 0.25 {
-        0.5 - t
-    } else if t < -0.25 {
-        -0.5 - t
-    } else {
-        t
-    };
-    let x = folded * TAU;
-    let y = x * x;
-    let p = 1.0 / 362_880.0 + y * (-1.0 / 39_916_800.0 + y * (1.0 / 6_227_020_800.0 - y * (1.0 / 1_307_674_368_000.0)));
-    x * (1.0 + y * (-1.0 / 6.0 + y * (1.0 / 120.0 + y * (-1.0 / 5040.0 + y * p))))
+    quarter_sine(fold(turns - ((turns + ROUNDER) - ROUNDER)))
+}
+
+/// Sine and cosine of an angle in turns.
+#[inline]
+pub(crate) fn sin_cos_turns(turns: f64) -> (f64, f64) {
+    let t = turns - ((turns + ROUNDER) - ROUNDER);
+    let later = if t > 0.25 { t - 0.75 } else { t + 0.25 };
+    (quarter_sine(fold(t)), quarter_sine(fold(later)))
 }
 
 /// Cosine of an angle in turns.
 #[inline]
 pub(crate) fn cos_turns(turns: f64) -> f64 {
     sin_turns(turns + 0.25)
+}
+
+/// The angle within a quarter turn that has the same sine, for one within half a turn.
+#[inline]
+fn fold(t: f64) -> f64 {
+    let edge = 0.5f64.copysign(t);
+    if t.abs() > 0.25 { edge - t } else { t }
+}
+
+#[inline]
+fn quarter_sine(turns: f64) -> f64 {
+    let x = turns * TAU;
+    let y = x * x;
+    let p = 1.0 / 362_880.0 + y * (-1.0 / 39_916_800.0 + y * (1.0 / 6_227_020_800.0 - y * (1.0 / 1_307_674_368_000.0)));
+    x * (1.0 + y * (-1.0 / 6.0 + y * (1.0 / 120.0 + y * (-1.0 / 5040.0 + y * p))))
 }
 
 #[cfg(test)]
@@ -57,6 +71,8 @@ mod tests {
             let t = f64::from(i) * 0.001_37;
             worst = worst.max((sin_turns(t) - libm::sin(t * TAU)).abs());
             worst = worst.max((cos_turns(t) - libm::cos(t * TAU)).abs());
+            let (s, c) = sin_cos_turns(t);
+            worst = worst.max((s - libm::sin(t * TAU)).abs()).max((c - libm::cos(t * TAU)).abs());
         }
         assert!(worst < 1e-11, "{worst}");
     }

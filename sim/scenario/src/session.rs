@@ -11,6 +11,7 @@ use drydock_twin::world::{Turn, Twin};
 
 use crate::check::{Checks, Failure, View};
 use crate::model::{Act, Expectation, TimedFault};
+use crate::setup::print_name;
 
 /// After a shutdown the world goes on for so long, so that its consequences are on record.
 const AFTERMATH_S: f64 = 1.0;
@@ -44,6 +45,8 @@ pub struct Outcome {
     /// From the start of the (last) print to its end; None if nothing was printed.
     pub print_time_s: Option<f64>,
     pub lost_steps: i64,
+    /// Full steps that each motor lost, signed.
+    pub lost_by_motor: Vec<(String, i64)>,
     pub peak_ringing_um: f64,
     pub steps: u64,
     /// (heater, true temperature at the end, highest, target at the end), degrees C.
@@ -157,7 +160,7 @@ impl Session {
             Doing::Connecting | Doing::Nothing | Doing::Lines(_) | Doing::Waiting { .. } => match acts.pop_front() {
                 Some(Act::Gcode(lines)) => Doing::Lines(lines.into()),
                 Some(Act::Print(file)) => {
-                    *pending = Some(self.twin.console(&format!("SDCARD_PRINT_FILE FILENAME=\"{file}\"")));
+                    *pending = Some(self.twin.console(&format!("SDCARD_PRINT_FILE FILENAME=\"{}\"", print_name(&file))));
                     state.print_done = false;
                     Doing::Printing { started_s: now_s }
                 }
@@ -238,6 +241,7 @@ impl Session {
             sim_s: self.twin.now_s(),
             print_time_s: state.print_time_s,
             lost_steps: state.truth.motors.iter().map(|m| m.lost_full_steps.abs()).sum(),
+            lost_by_motor: lost_by_motor(&self.twin, &state.truth),
             peak_ringing_um: self.twin.plant.peak_ringing_um(),
             steps: self.twin.steps(),
             temperatures,
@@ -259,6 +263,11 @@ impl Session {
         }
         Ok(outcome)
     }
+}
+
+fn lost_by_motor(twin: &Twin, truth: &Truth) -> Vec<(String, i64)> {
+    let names = twin.plant.machine().motors.iter().map(|m| m.name.clone());
+    names.zip(truth.motors.iter().map(|m| m.lost_full_steps)).collect()
 }
 
 struct RunState {

@@ -115,7 +115,7 @@ pub fn prepare(scenario: &Scenario, folder: &Path, disk: &dyn Disk, options: &Ru
     let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Setup(e.to_string()))?;
     change_machine(&mut wiring, &scenario.machine, folder)?;
     let prints = scenario.story.iter().filter_map(|act| match act {
-        Act::Print(file) => Some((file.clone(), folder.join(file))),
+        Act::Print(file) => Some((print_name(file), folder.join(file))),
         _ => None,
     });
     let prints: Vec<(String, PathBuf)> = prints.collect();
@@ -161,6 +161,11 @@ pub fn prepare(scenario: &Scenario, folder: &Path, disk: &dyn Disk, options: &Ru
         end_s: scenario.end_s,
         log,
     })
+}
+
+/// What the virtual SD card calls a file: its name without folders.
+pub fn print_name(file: &str) -> String {
+    Path::new(file).file_name().map_or_else(|| file.to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 fn create(path: &Path) -> Result<std::fs::File, PrepareError> {

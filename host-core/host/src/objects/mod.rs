@@ -1,5 +1,8 @@
 //! One feature a file: the objects that sections of printer.cfg make. Listed in [`crate::printer::sections`].
 
+pub mod bed_mesh;
+pub mod bltouch;
+pub mod configfile;
 pub mod delayed_gcode;
 pub mod display_status;
 pub mod exclude_object;
@@ -9,11 +12,14 @@ pub mod gcode_arcs;
 pub mod gcode_macro;
 pub mod homing_override;
 pub mod input_shaper;
+pub mod manual_probe;
 pub mod pause_resume;
 pub mod print_stats;
+pub mod probe;
 pub mod respond;
 pub mod safe_z_home;
 pub mod save_variables;
 pub mod stepper_enable;
+pub mod tmc;
 pub mod tuning_tower;
 pub mod virtual_sdcard;

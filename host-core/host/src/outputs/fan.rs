@@ -129,7 +129,7 @@ pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError>
 
 /// Calls `act` each second from the moment on at which the printer is ready, until it is shut down.
 pub(super) fn each_second(printer: &Rc<Printer>, name: &'static str, act: impl Fn(&Rc<Printer>) + 'static) {
-    if printer.options.offline.is_some() {
+    if printer.is_offline() {
         return;
     }
     let weak = Rc::downgrade(printer);

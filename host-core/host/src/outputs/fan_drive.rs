@@ -79,7 +79,10 @@ mod tests {
     fn a_fan_that_starts_or_jumps_gets_full_power_first() {
         assert_eq!(run(PLAIN, &[(1.0, 0.3)]).0, [(1.0, 1.0), (1.1, 0.3)]);
         assert_eq!(run(PLAIN, &[(1.0, 1.0)]).0, [(1.0, 1.0)]);
-        assert_eq!(run(PLAIN, &[(1.0, 0.3), (5.0, 0.7), (6.0, 0.0)]).0, [(1.0, 1.0), (1.1, 0.3), (5.0, 0.7), (6.0, 0.0)]);
+        assert_eq!(
+            run(PLAIN, &[(1.0, 0.3), (5.0, 0.7), (6.0, 0.0)]).0,
+            [(1.0, 1.0), (1.1, 0.3), (5.0, 0.7), (6.0, 0.0)]
+        );
         assert_eq!(run(PLAIN, &[(1.0, 0.2), (5.0, 0.8)]).0, [(1.0, 1.0), (1.1, 0.2), (5.0, 1.0), (5.1, 0.8)]);
         let no_kick = FanLimits { kick_start_s: 0.0, ..PLAIN };
         assert_eq!(run(no_kick, &[(1.0, 0.3)]).0, [(1.0, 0.3)]);

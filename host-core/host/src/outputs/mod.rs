@@ -11,5 +11,7 @@ pub mod heater_fan;
 pub mod output_pin;
 mod pin;
 mod pin_queue;
+#[cfg(test)]
+mod session_tests;
 pub mod static_digital_output;
 mod tachometer;

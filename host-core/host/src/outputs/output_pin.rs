@@ -118,7 +118,7 @@ impl OutputPin {
 
 /// Tells the micro-controller again and again, which switches off by itself when the host is gone.
 fn resend(printer: &Rc<Printer>, pin: &Rc<OutputPin>, interval_s: f64) {
-    if printer.options.offline.is_some() {
+    if printer.is_offline() {
         return;
     }
     let (weak, pin) = (Rc::downgrade(printer), Rc::downgrade(pin));

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use super::pin_queue::{Change, PinQueue};
 use crate::config::{ConfigError, Section};
-use crate::mcu::{DigitalOut, HardPwm, Mcu, PwmSetup, SoftPwm};
+use crate::mcu::{DigitalOut, HardPwm, PwmSetup, SoftPwm};
 use crate::printer::Printer;
 use crate::printer::pins::PinFlags;
 
@@ -34,7 +34,8 @@ impl Pin {
         let cycle_time_s = section.float("cycle_time").above(0.0).or(default_cycle_s)?;
         let hardware = section.boolean("hardware_pwm").or(false)?;
         if !hardware && shutdown_value != 0.0 && shutdown_value != 1.0 {
-            let name = ["shutdown_value", "shutdown_speed"].into_iter().find(|name| section.has(name)).unwrap_or(option);
+            let name =
+                ["shutdown_value", "shutdown_speed"].into_iter().find(|name| section.has(name)).unwrap_or(option);
             let error = section.error(name, "shutdown value must be 0.0 or 1.0 on soft pwm");
             return Err(error.help("set hardware_pwm: True, or make it all or nothing"));
         }
@@ -56,14 +57,6 @@ impl Pin {
     ) -> Result<Pin, ConfigError> {
         let pin = printer.pins.take(printer, section, option, PinFlags::OUTPUT, None)?;
         Ok(Pin::Digital(DigitalOut::new(&pin.mcu, &pin.name, pin.invert, start, shutdown, max_duration_s)))
-    }
-
-    pub fn mcu(&self) -> &Mcu {
-        match self {
-            Pin::Digital(pin) => pin.mcu(),
-            Pin::Soft(pin) => pin.mcu(),
-            Pin::Hard(pin) => pin.mcu(),
-        }
     }
 
     pub fn set(&self, change: Change) {

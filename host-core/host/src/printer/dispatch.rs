@@ -96,6 +96,11 @@ impl GCode {
         assert!(old.is_none(), "command {name} registered twice");
     }
 
+    /// Takes a command away that was there for a while (ACCEPT, ABORT).
+    pub fn unregister(&self, name: &str) {
+        self.commands.borrow_mut().remove(name);
+    }
+
     /// The handler of a command leaves its name (for `rename_existing`); false if there is none.
     pub fn rename(&self, from: &str, to: &str) -> bool {
         let mut commands = self.commands.borrow_mut();

@@ -18,7 +18,7 @@ pub use minijinja::Value;
 use crate::config::{Config, ConfigError, Section};
 use crate::files::Files;
 use crate::mcu::Mcu;
-use crate::reactor::{EventTime, Reactor};
+use crate::reactor::{EventTime, LocalFuture, Reactor};
 use crate::stepper::EnableLine;
 use dispatch::GCode;
 use pins::Pins;
@@ -97,6 +97,8 @@ pub enum Output {
 }
 
 type Listener = Rc<dyn Fn()>;
+/// Work with the micro-controllers once they are connected, before the printer is ready.
+type Connector = Box<dyn FnOnce(Rc<Printer>) -> LocalFuture<dispatch::CommandResult>>;
 type LateLoader = Box<dyn FnOnce(&Rc<Printer>) -> Result<(), ConfigError>>;
 
 /// Choices that the shell makes and no section holds.
@@ -135,8 +137,10 @@ pub struct Printer {
     shutting_down: Cell<bool>,
     enable_lines: RefCell<BTreeMap<String, Rc<EnableLine>>>,
     after_load: RefCell<Vec<LateLoader>>,
+    after_connect: RefCell<Vec<Connector>>,
     /// What SAVE_CONFIG would write: (section, option, value).
     pending: RefCell<Vec<(String, String, String)>>,
+    removed_sections: RefCell<Vec<String>>,
 }
 
 impl Printer {
@@ -159,7 +163,9 @@ impl Printer {
             shutting_down: Cell::new(false),
             enable_lines: RefCell::default(),
             after_load: RefCell::default(),
+            after_connect: RefCell::default(),
             pending: RefCell::default(),
+            removed_sections: RefCell::default(),
         })
     }
 
@@ -218,6 +224,15 @@ impl Printer {
         std::mem::take(&mut *self.after_load.borrow_mut())
     }
 
+    /// Runs when all micro-controllers are connected, before the printer is ready; an error ends the session.
+    pub fn after_connect(&self, connector: impl FnOnce(Rc<Printer>) -> LocalFuture<dispatch::CommandResult> + 'static) {
+        self.after_connect.borrow_mut().push(Box::new(connector));
+    }
+
+    pub(crate) fn take_after_connect(&self) -> Vec<Connector> {
+        std::mem::take(&mut *self.after_connect.borrow_mut())
+    }
+
     pub(crate) fn enable_lines(&self) -> &RefCell<BTreeMap<String, Rc<EnableLine>>> {
         &self.enable_lines
     }
@@ -227,6 +242,21 @@ impl Printer {
         let mut pending = self.pending.borrow_mut();
         pending.retain(|(s, o, _)| !(s == section && o == option));
         pending.push((section.to_string(), option.to_string(), value.to_string()));
+        self.removed_sections.borrow_mut().retain(|removed| removed != section);
+    }
+
+    /// SAVE_CONFIG is to drop this section from its block.
+    pub fn remove_pending_section(&self, section: &str) {
+        self.pending.borrow_mut().retain(|(s, _, _)| s != section);
+        let mut removed = self.removed_sections.borrow_mut();
+        if !removed.iter().any(|s| s == section) {
+            removed.push(section.to_string());
+        }
+    }
+
+    /// Sections that SAVE_CONFIG would drop.
+    pub fn removed_sections(&self) -> Vec<String> {
+        self.removed_sections.borrow().clone()
     }
 
     /// What SAVE_CONFIG would write, in the order in which it was set.

@@ -39,9 +39,13 @@ impl Name {
 }
 
 /// Sections that are read elsewhere: by the tool head, its kinematics, or the host itself.
-const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder", "thermistor", "adc_temperature", "duplicate_pin_override"];
+const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder", "duplicate_pin_override"];
 
 pub const SECTIONS: &[(Name, Loader)] = &[
+    (Name::Only("bed_mesh"), objects::bed_mesh::load),
+    (Name::Named("bed_mesh"), objects::bed_mesh::load_saved),
+    (Name::Only("bltouch"), objects::bltouch::load),
+    (Name::Named("adc_temperature"), thermal::sensor::load_adc_temperature),
     (Name::Only("controller_fan"), outputs::controller_fan::load),
     (Name::Named("controller_fan"), outputs::controller_fan::load),
     (Name::Named("delayed_gcode"), objects::delayed_gcode::load),
@@ -61,11 +65,17 @@ pub const SECTIONS: &[(Name, Loader)] = &[
     (Name::Only("input_shaper"), InputShaper::load),
     (Name::Named("output_pin"), outputs::output_pin::load),
     (Name::Only("pause_resume"), PauseResume::load),
+    (Name::Only("probe"), objects::probe::load),
     (Name::Only("respond"), objects::respond::load),
     (Name::Only("safe_z_home"), objects::safe_z_home::load),
     (Name::Only("save_variables"), SaveVariables::load),
     (Name::Named("static_digital_output"), outputs::static_digital_output::load),
     (Name::Named("temperature_sensor"), thermal::temperature_sensor::load),
+    (Name::Named("tmc2130"), objects::tmc::load),
+    (Name::Named("tmc2208"), objects::tmc::load),
+    (Name::Named("tmc2209"), objects::tmc::load),
+    (Name::Named("tmc5160"), objects::tmc::load),
+    (Name::Named("thermistor"), thermal::sensor::load_thermistor),
     (Name::Named("verify_heater"), thermal::verify_heater::load),
     (Name::Only("virtual_sdcard"), VirtualSdcard::load),
 ];

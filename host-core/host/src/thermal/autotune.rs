@@ -130,9 +130,8 @@ impl Autotune {
 
     /// Gains of the cycle of median length; `None` if there are too few peaks.
     pub fn result(&self) -> Option<Cycle> {
-        let mut lengths: Vec<(f64, usize)> = (PEAKS_IGNORED..self.peaks.len())
-            .map(|i| (self.peaks[i].time_s - self.peaks[i - 2].time_s, i))
-            .collect();
+        let mut lengths: Vec<(f64, usize)> =
+            (PEAKS_IGNORED..self.peaks.len()).map(|i| (self.peaks[i].time_s - self.peaks[i - 2].time_s, i)).collect();
         lengths.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let (_, i) = lengths.get(lengths.len() / 2)?;
         self.cycle(*i)
@@ -200,7 +199,11 @@ mod tests {
             assert!(closed.time_s < 300.0, "never done");
         }
         let Cycle { tu_s, swing_k, gains, .. } = tuner.borrow().result().unwrap();
-        assert!((closed.time_s - 100.1).abs() < 2.0 && (tu_s - 7.2).abs() < 0.31, "{:.1} s, Tu {tu_s:.2} s", closed.time_s);
+        assert!(
+            (closed.time_s - 100.1).abs() < 2.0 && (tu_s - 7.2).abs() < 0.31,
+            "{:.1} s, Tu {tu_s:.2} s",
+            closed.time_s
+        );
         assert!((swing_k.abs() - 6.55).abs() < 0.3, "swing {swing_k:.2} K");
         for (got, peer) in [(gains.kp, 59.432), (gains.ki, 16.509), (gains.kd, 53.489)] {
             assert!((got / peer - 1.0).abs() < 0.02, "{got} against {peer}");

@@ -148,10 +148,8 @@ impl HeaterCore {
     /// The heater's part of the Stats line.
     pub fn stats(&self, name: &str) -> (bool, String) {
         let active = self.target_celsius > 0.0 || self.last_celsius > 50.0;
-        let line = format!(
-            "{name}: target={:.0} temp={:.1} pwm={:.3}",
-            self.target_celsius, self.last_celsius, self.power
-        );
+        let line =
+            format!("{name}: target={:.0} temp={:.1} pwm={:.3}", self.target_celsius, self.last_celsius, self.power);
         (active, line)
     }
 }
@@ -186,7 +184,8 @@ mod tests {
     #[test]
     fn a_steady_power_is_sent_again_before_the_safety_limit_and_no_more_often() {
         let mut core = heater(0.5);
-        let sent: Vec<f64> = (1..40).filter_map(|i| core.reading(f64::from(i) * 0.3, 100.0)).map(|p| p.time_s).collect();
+        let sent: Vec<f64> =
+            (1..40).filter_map(|i| core.reading(f64::from(i) * 0.3, 100.0)).map(|p| p.time_s).collect();
         let gaps: Vec<f64> = sent.windows(2).map(|w| w[1] - w[0]).collect();
         assert!(gaps.iter().all(|g| (2.09..2.71).contains(g)), "{gaps:?}");
     }

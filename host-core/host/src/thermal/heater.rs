@@ -45,14 +45,13 @@ impl Heater {
         let cycle_time_s = section.float("pwm_cycle_time").above(0.0).max(PWM_DELAY_S).or(0.100)?;
         let law = law(section, &limits)?;
         let pin = printer.pins.take(printer, section, "heater_pin", PinFlags::OUTPUT, None)?;
-        let setup =
-            PwmSetup { cycle_time_s, start_value: 0.0, shutdown_value: 0.0, max_duration_s: MAX_HEAT_TIME_S };
+        let setup = PwmSetup { cycle_time_s, start_value: 0.0, shutdown_value: 0.0, max_duration_s: MAX_HEAT_TIME_S };
         let heater = Rc::new(Heater {
             name: section.name().to_string(),
             core: RefCell::new(HeaterCore::new(limits, law)),
             last_reading_s: std::cell::Cell::new(f64::NEG_INFINITY),
             min_extrude_celsius,
-            offline: printer.options.offline.is_some(),
+            offline: printer.is_offline(),
             pwm: SoftPwm::new(&pin.mcu, &pin.name, pin.invert, setup),
         });
         let weak = Rc::downgrade(&heater);

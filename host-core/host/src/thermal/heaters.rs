@@ -58,7 +58,7 @@ impl Heaters {
 
     /// Makes the heater of a section. It becomes an object of the section's name only if the caller adds it.
     pub fn setup_heater(
-        self: &Rc<Self>,
+        &self,
         printer: &Rc<Printer>,
         section: &Section,
         gcode_id: Option<&str>,
@@ -72,13 +72,11 @@ impl Heaters {
         self.heaters.borrow_mut().push(heater.clone());
         verify_heater::load_for(printer, &heater)?;
         let me = heater.clone();
-        printer.gcode.register_mux(
-            "SET_HEATER_TEMPERATURE",
-            "HEATER",
-            Some(&short),
-            "Sets a heater temperature",
-            move |_, command| set_target(&me, command.float("TARGET").or(0.0)?),
-        );
+        let help = "Sets a heater temperature";
+        printer.gcode.register_mux("SET_HEATER_TEMPERATURE", "HEATER", Some(&short), help, move |printer, command| {
+            note_use(printer);
+            set_target(&me, command.float("TARGET").or(0.0)?)
+        });
         pid_calibrate::register(printer, &heater);
         Ok(heater)
     }
@@ -140,6 +138,13 @@ impl Heaters {
     }
 }
 
+/// A heater that is set counts as motion for the idle timeout: the print time goes on.
+fn note_use(printer: &Printer) {
+    if printer.has_toolhead() && !printer.is_offline() {
+        printer.toolhead().register_lookahead_callback(|_| ());
+    }
+}
+
 fn active_extruder(printer: &Printer) -> String {
     let active = printer.has_toolhead().then(|| printer.toolhead().extruder()).flatten();
     active.map_or_else(|| "extruder".to_string(), |e| e.name().to_string())
@@ -151,6 +156,7 @@ fn set_target(heater: &Heater, celsius: f64) -> CommandResult {
 
 /// Sets a target and, if wanted, waits until the heater is there.
 pub async fn set_temperature(printer: &Rc<Printer>, heater: &Rc<Heater>, celsius: f64, wait: bool) -> CommandResult {
+    note_use(printer);
     set_target(heater, celsius)?;
     if wait && celsius != 0.0 {
         wait_while(printer, || heater.is_busy()).await;
@@ -160,7 +166,7 @@ pub async fn set_temperature(printer: &Rc<Printer>, heater: &Rc<Heater>, celsius
 
 /// Reports temperatures each second as long as the condition holds. Offline no temperature ever changes: no wait.
 async fn wait_while(printer: &Rc<Printer>, condition: impl Fn() -> bool) {
-    if printer.options.offline.is_some() {
+    if printer.is_offline() {
         return;
     }
     let heaters = Heaters::of(printer);
@@ -194,7 +200,10 @@ fn register(printer: &Rc<Printer>, heaters: &Rc<Heaters>) {
     });
     let me = heaters.clone();
     gcode.register("M104", "Set extruder temperature", move |printer, command| match me.asked(printer, command)? {
-        Some((heater, celsius)) => set_target(&heater, celsius),
+        Some((heater, celsius)) => {
+            note_use(printer);
+            set_target(&heater, celsius)
+        }
         None => Ok(()),
     });
     let me = heaters.clone();
@@ -245,7 +254,10 @@ pub fn load_bed(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigEr
     let heater = Heaters::of(printer).setup_heater(printer, section, Some("B"))?;
     printer.add_object(section.name(), heater.clone());
     let me = heater.clone();
-    printer.gcode.register("M140", "Set bed temperature", move |_, command| set_target(&me, command.float("S").or(0.0)?));
+    printer.gcode.register("M140", "Set bed temperature", move |printer, command| {
+        note_use(printer);
+        set_target(&me, command.float("S").or(0.0)?)
+    });
     printer.gcode.register_async("M190", "Set bed temperature and wait", move |printer, command| {
         let heater = heater.clone();
         async move {

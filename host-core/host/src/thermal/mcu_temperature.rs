@@ -86,9 +86,9 @@ pub fn attach(
     on_reading: OnReading,
 ) -> Result<(), ConfigError> {
     let name = section.text("sensor_mcu").or("mcu")?;
-    let mcu = printer
-        .mcu(&name)
-        .ok_or_else(|| section.error("sensor_mcu", format!("Unknown mcu '{name}'")).help("name an [mcu ...] section"))?;
+    let mcu = printer.mcu(&name).ok_or_else(|| {
+        section.error("sensor_mcu", format!("Unknown mcu '{name}'")).help("name an [mcu ...] section")
+    })?;
     let point = |n: u32| -> Result<Option<(f64, f64)>, ConfigError> {
         let Some(celsius) = section.float(&format!("sensor_temperature{n}")).optional()? else { return Ok(None) };
         Ok(Some((celsius, section.float(&format!("sensor_adc{n}")).min(0.0).max(1.0).required()?)))
@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn chips_read_their_datasheets_point_and_unity_back() {
-        for (chip, celsius, volt) in [("stm32f103xe", 25.0, 1.43), ("stm32f407xx", 25.0, 0.76), ("rp2040", 27.0, 0.706)] {
+        for (chip, celsius, volt) in [("stm32f103xe", 25.0, 1.43), ("stm32f407xx", 25.0, 0.76), ("rp2040", 27.0, 0.706)]
+        {
             let line = line_of(chip).unwrap();
             assert!((line.celsius(volt / 3.3) - celsius).abs() < 1e-9, "{chip}");
             assert!((line.celsius(line.ratio(60.0)) - 60.0).abs() < 1e-9);

@@ -19,10 +19,16 @@ const TRACE_FILE: &str = "heattest.txt";
 pub(super) fn register(printer: &Rc<Printer>, heater: &Rc<Heater>) {
     let me = heater.clone();
     let help = "Run PID calibration test";
-    printer.gcode.register_mux_async("PID_CALIBRATE", "HEATER", Some(heater.short_name()), help, move |printer, command| {
-        let me = me.clone();
-        async move { calibrate(&printer, &me, &command).await }
-    });
+    printer.gcode.register_mux_async(
+        "PID_CALIBRATE",
+        "HEATER",
+        Some(heater.short_name()),
+        help,
+        move |printer, command| {
+            let me = me.clone();
+            async move { calibrate(&printer, &me, &command).await }
+        },
+    );
 }
 
 async fn calibrate(printer: &Rc<Printer>, heater: &Rc<Heater>, command: &Command<'_>) -> CommandResult {

@@ -43,7 +43,15 @@ pub struct Loop {
 impl Loop {
     pub fn new(plant: Plant, law: Box<dyn ControlLaw>) -> Loop {
         let limits = Limits { min_celsius: 0.0, max_celsius: 300.0, max_power: 1.0, smooth_time_s: 1.0 };
-        Loop { core: HeaterCore::new(limits, law), plant, time_s: 0.0, sensor: Box::new(|celsius| celsius), millis: 0, duty: 0.0, next: None }
+        Loop {
+            core: HeaterCore::new(limits, law),
+            plant,
+            time_s: 0.0,
+            sensor: Box::new(|celsius| celsius),
+            millis: 0,
+            duty: 0.0,
+            next: None,
+        }
     }
 
     /// Up to the next report of the ADC, and the heater's answer to it.

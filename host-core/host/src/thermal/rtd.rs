@@ -84,9 +84,15 @@ mod tests {
 
     #[test]
     fn pt1000_has_the_resistances_of_iec_60751() {
-        for (celsius, ohm) in
-            [(-100.0, 602.56), (0.0, 1000.0), (100.0, 1385.06), (200.0, 1758.56), (300.0, 2120.52), (400.0, 2470.92), (500.0, 2809.78)]
-        {
+        for (celsius, ohm) in [
+            (-100.0, 602.56),
+            (0.0, 1000.0),
+            (100.0, 1385.06),
+            (200.0, 1758.56),
+            (300.0, 2120.52),
+            (400.0, 2470.92),
+            (500.0, 2809.78),
+        ] {
             let got = 1000.0 * platinum_ratio(celsius);
             assert!((got - ohm).abs() < 0.05, "{celsius}: {got}");
             assert!((platinum_celsius(ohm / 1000.0) - celsius).abs() < 0.02, "{ohm}");
@@ -95,7 +101,9 @@ mod tests {
 
     #[test]
     fn pt100_board_gives_its_published_voltages() {
-        for (celsius, volt) in [(1.0, 1.11), (20.0, 1.20), (100.0, 1.52), (200.0, 1.92), (300.0, 2.29), (400.0, 2.66), (500.0, 3.00)] {
+        for (celsius, volt) in
+            [(1.0, 1.11), (20.0, 1.20), (100.0, 1.52), (200.0, 1.92), (300.0, 2.29), (400.0, 2.66), (500.0, 3.00)]
+        {
             let got = pt100_board_volt(celsius);
             assert!((got - volt).abs() < 0.011, "{celsius}: {got}");
             assert!((pt100_board_celsius(got) - celsius).abs() < 1e-6);

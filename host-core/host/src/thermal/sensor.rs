@@ -30,8 +30,22 @@ pub type OnReading = Rc<dyn Fn(f64, f64)>;
 
 /// Types of Klipper's that need a chip this host does not speak to yet.
 const NOT_YET: &[&str] = &[
-    "MAX6675", "MAX31855", "MAX31856", "MAX31865", "BME280", "AHT10", "AHT20_F", "HTU21D", "SI7013", "SI7020", "SI7021",
-    "SHT21", "SHT3X", "LM75", "DS18B20", "temperature_combined",
+    "MAX6675",
+    "MAX31855",
+    "MAX31856",
+    "MAX31865",
+    "BME280",
+    "AHT10",
+    "AHT20_F",
+    "HTU21D",
+    "SI7013",
+    "SI7020",
+    "SI7021",
+    "SHT21",
+    "SHT3X",
+    "LM75",
+    "DS18B20",
+    "temperature_combined",
 ];
 const MCU: &str = "temperature_mcu";
 const HOST: &str = "temperature_host";
@@ -99,7 +113,8 @@ pub fn built_in_names() -> Vec<&'static str> {
 fn unknown_type(section: &Section, config: &Config, kind: &str) -> ConfigError {
     if NOT_YET.contains(&kind) {
         let error = section.error("sensor_type", format!("sensor_type {kind} is not supported yet"));
-        return error.help("thermistors, PT1000, PT100 INA826, the AD595 family, temperature_mcu and temperature_host are");
+        return error
+            .help("thermistors, PT1000, PT100 INA826, the AD595 family, temperature_mcu and temperature_host are");
     }
     let custom = config.names().filter_map(|n| n.strip_prefix("thermistor ").or(n.strip_prefix("adc_temperature ")));
     let known = built_in_names().into_iter().chain([MCU, HOST]).chain(custom);
@@ -305,7 +320,11 @@ mod tests {
         assert!(message("", "MAX31865").contains("not supported yet"));
         let rising = "[thermistor x]\ntemperature1: 25\nresistance1: 1\ntemperature2: 50\nresistance2: 2\n\
                       temperature3: 99\nresistance3: 3\n";
-        assert!(message(rising, "x").starts_with("printer.cfg:1: Invalid thermistor values"), "{}", message(rising, "x"));
+        assert!(
+            message(rising, "x").starts_with("printer.cfg:1: Invalid thermistor values"),
+            "{}",
+            message(rising, "x")
+        );
         let twice = "[adc_temperature y]\ntemperature1: 25\nvoltage1: 1\ntemperature2: 50\nvoltage2: 1\n";
         assert!(message(twice, "y").contains("same voltage"));
         let missing = "[adc_temperature z]\ntemperature1: 25\nvoltage1: 1\n";

@@ -118,7 +118,11 @@ impl Session {
 
     fn run_until(&mut self, seconds: f64, done: impl Fn(&Session) -> bool) -> f64 {
         while !done(self) {
-            assert!(self.now() < seconds, "still waiting at {seconds} s; last lines {:?}", self.lines.iter().rev().take(3));
+            assert!(
+                self.now() < seconds,
+                "still waiting at {seconds} s; last lines {:?}",
+                self.lines.iter().rev().take(3)
+            );
             self.report();
         }
         self.now()

@@ -57,7 +57,9 @@ mod tests {
     fn points_are_met_and_lines_join_them_and_go_on_beyond() {
         for sign in [1.0, -1.0] {
             let table = Table::new([(sign * 100.0, 1.5), (0.0, 1.0), (sign * 300.0, 2.0)]).unwrap();
-            for (value, celsius) in [(1.0, 0.0), (1.25, 50.0), (1.5, 100.0), (1.75, 200.0), (2.0, 300.0), (2.5, 500.0), (0.5, -100.0)] {
+            for (value, celsius) in
+                [(1.0, 0.0), (1.25, 50.0), (1.5, 100.0), (1.75, 200.0), (2.0, 300.0), (2.5, 500.0), (0.5, -100.0)]
+            {
                 assert_eq!(table.celsius(value), sign * celsius);
                 assert!((table.value(sign * celsius) - value).abs() < 1e-12, "{celsius}");
             }

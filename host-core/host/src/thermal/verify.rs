@@ -16,7 +16,11 @@ pub struct VerifyLimits {
 enum Phase {
     AtTarget,
     /// Rising; the next goal, and until when it must be met. `fresh` until the first goal is met.
-    Approaching { goal_celsius: f64, until_s: f64, fresh: bool },
+    Approaching {
+        goal_celsius: f64,
+        until_s: f64,
+        fresh: bool,
+    },
     /// Below the target and no longer rising as it should: the error counts.
     Short,
 }
@@ -157,7 +161,10 @@ mod tests {
     #[test]
     fn an_idle_or_cooling_heater_is_left_alone() {
         assert_eq!(fault_at(|_| 0.0, |_| 20.0), None);
-        assert_eq!(fault_at(|t| if t < 50.0 { 200.0 } else { 50.0 }, |t| if t < 50.0 { 200.0 } else { (250.0 - t).max(50.0) }), None);
+        assert_eq!(
+            fault_at(|t| if t < 50.0 { 200.0 } else { 50.0 }, |t| if t < 50.0 { 200.0 } else { (250.0 - t).max(50.0) }),
+            None
+        );
     }
 
     #[test]

@@ -18,9 +18,13 @@ pub(super) fn load_for(printer: &Rc<Printer>, heater: &Rc<Heater>) -> Result<(),
         hysteresis_k: section.float("hysteresis").min(0.0).or(5.0)?,
         max_error_k_s: section.float("max_error").min(0.0).or(120.0)?,
         heating_gain_k: section.float("heating_gain").above(0.0).or(2.0)?,
-        check_gain_time_s: section.float("check_gain_time").min(1.0).or(if name == "heater_bed" { 60.0 } else { 20.0 })?,
+        check_gain_time_s: section.float("check_gain_time").min(1.0).or(if name == "heater_bed" {
+            60.0
+        } else {
+            20.0
+        })?,
     };
-    if printer.options.offline.is_some() {
+    if printer.is_offline() {
         return Ok(());
     }
     let (weak, heater) = (Rc::downgrade(printer), Rc::downgrade(heater));
@@ -56,7 +60,9 @@ async fn watch(printer: Weak<Printer>, heater: Weak<Heater>, mut verify: Verify)
             Verdict::Fine => {}
             Verdict::StartedToApproach => printer.log(format!("Heater {name} approaching new target of {target:.3}")),
             Verdict::ReachedTarget => printer.log(format!("Heater {name} within range of {target:.3}")),
-            Verdict::NoLongerApproaching => printer.log(format!("Heater {name} no longer approaching target {target:.3}")),
+            Verdict::NoLongerApproaching => {
+                printer.log(format!("Heater {name} no longer approaching target {target:.3}"))
+            }
             Verdict::Fault => return printer.invoke_shutdown(&fault_message(name)),
         }
         let sleep = printer.reactor.sleep(CHECK_EACH_S);

@@ -25,8 +25,8 @@ impl Fit {
     }
 }
 
-/// `latest`: when each step may happen at the latest, as ticks after some base; `slack`: how much earlier it may be; `origin`: the last step, on the same base
-/// (modulo 2^32). At least one step; the first lies less than 2^30 ticks after the last.
+/// `latest`: when each step may happen at the latest, as ticks after some base; `slack`: how much earlier it may be;
+/// `origin`: the last step, on the same base; all modulo 2^32. At least one step, less than 2^30 ticks after the last.
 pub(super) fn fit(latest: &[u32], slack: &[u32], origin: u32, likely_count: usize) -> Fit {
     let available = latest.len().min(slack.len()).min(MAX_COUNT);
     let (latest, slack) = (&latest[..available], &slack[..available]);

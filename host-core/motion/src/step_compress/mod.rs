@@ -25,6 +25,8 @@ pub use history::{History, HistoryEntry};
 
 /// 25 µs: how early a step may be.
 pub const MAX_ERROR_S: f64 = 0.000_025;
+/// How long commands are remembered.
+pub const HISTORY_S: f64 = 30.0;
 /// Gaps from here on are sent as a single step.
 const LONG_GAP_TICKS: u64 = 3 << 28;
 /// Steps aim this much before their exact clock, which is rounded itself: a step late by another host's rounding is
@@ -74,6 +76,7 @@ impl QueueStep {
 pub struct StepCompressor {
     max_error: u32,
     margin: u32,
+    history_ticks: u64,
     /// Latest clocks of the pending steps, as ticks after `base` (they span less than 2^31), and how much earlier each
     /// may be.
     latest: Vec<u32>,
@@ -98,6 +101,7 @@ impl StepCompressor {
         let max_error = (max_error_s * freq_hz).clamp(0.0, 1e9) as u32;
         Self {
             max_error,
+            history_ticks: (HISTORY_S * freq_hz) as u64,
             margin: if max_error > ROUNDING_TICKS { ROUNDING_TICKS } else { 0 },
             latest: Vec::new(),
             slack: Vec::new(),
@@ -132,7 +136,7 @@ impl StepCompressor {
         self.history.position()
     }
 
-    /// Position at a clock in the past (within the history kept).
+    /// Position at a clock in the past, not longer than [`HISTORY_S`] before the last command.
     pub fn find_past_position(&self, clock: u64) -> i64 {
         self.history.position_at(clock)
     }
@@ -140,11 +144,6 @@ impl StepCompressor {
     /// Everything queued that is still remembered.
     pub fn history(&self) -> &History {
         &self.history
-    }
-
-    /// Forget commands that ended before `clock`, except the newest (klippy keeps 30 s).
-    pub fn trim_history(&mut self, clock: u64) {
-        self.history.trim(clock);
     }
 
     /// Compress until a command ends at or after `until_clock`, or nothing is pending. Steps after that stay pending,
@@ -188,6 +187,7 @@ impl StepCompressor {
         self.last_clock = step.last_clock;
         self.last_count = count;
         self.history.push(&step, self.dir != Some(false));
+        self.history.trim(self.last_clock.saturating_sub(self.history_ticks));
         self.commands.push(StepCommand::QueueStep(step));
         self.done += count;
         if self.done == self.latest.len() {
@@ -380,6 +380,17 @@ mod tests {
         }
         c.set_last_position(30_000_000, -5);
         assert_eq!((c.last_position(), c.find_past_position(31_000_000)), (-5, -5));
+    }
+
+    #[test]
+    fn the_history_is_bounded() {
+        let mut c = StepCompressor::new(1000.0, 0.0);
+        for i in 0..100_u64 {
+            c.steps(i % 2 == 0, &[10_000 * (i + 1)]);
+        }
+        c.flush(u64::MAX);
+        // 30 s are 30,000 ticks.
+        assert!((3..=5).contains(&c.history().iter().count()));
     }
 
     #[test]

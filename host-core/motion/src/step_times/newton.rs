@@ -49,11 +49,13 @@ fn solve_monotone(
     sink: &mut impl StepSink,
 ) {
     let (p0, v0) = curve.value_and_slope(u0);
-    let (p1, _) = curve.value_and_slope(u1);
+    let (p1, v1) = curve.value_and_slope(u1);
     let up = p1 > p0;
     let run = emitter.run_to(up, p1, is_end);
-    // The step before: its boundary, time and speed, and the acceleration since the one before that.
-    let (mut pos, mut low, mut speed, mut accel) = (p0, u0, v0, 0.0);
+    // The step before: its boundary, time, speed and inverse speed; the acceleration around it.
+    let (mut pos, mut low, mut speed, mut inv_v) = (p0, u0, v0, 1.0 / v0);
+    let mut accel = (v1 - v0) / (u1 - u0);
+    let inv_stride = 1.0 / run.stride_mm;
     let mut done = -1;
     emitter.emit(run, up, p1, print_time, sink, |i| {
         // The emitter may ask for the first step twice.
@@ -61,29 +63,33 @@ fn solve_monotone(
             return low;
         }
         let target = run.first_mm + f64::from(i) * run.stride_mm;
-        let away = (target - pos) / speed;
-        let guess = low + away * (1.0 - 0.5 * accel * away / speed);
-        let (u, v) = find(curve, target, up, low, u1, guess);
-        accel = (v - speed) / (u - low);
-        (pos, low, speed, done) = (target, u, v, i);
+        let away = (target - pos) * inv_v;
+        let guess = low + away * (1.0 - 0.5 * accel * away * inv_v);
+        let (u, v, inv) = find(curve, target, up, low, u1, guess);
+        if i > 0 {
+            // dv/dt = v·dv/dx
+            accel = v * (v - speed) * inv_stride;
+        }
+        (pos, low, speed, inv_v, done) = (target, u, v, inv, i);
         low
     });
 }
 
-/// The time in `low..=high` at which a curve that is monotone there passes `target`, and its speed then.
-fn find(curve: &impl Curve, target: f64, up: bool, mut low: f64, mut high: f64, guess: f64) -> (f64, f64) {
+/// The time in `low..=high` at which a curve that is monotone there passes `target`; its speed then and the inverse.
+#[inline(always)]
+fn find(curve: &impl Curve, target: f64, up: bool, mut low: f64, mut high: f64, guess: f64) -> (f64, f64, f64) {
     let mut u = if guess > low && guess < high { guess } else { 0.5 * (low + high) };
-    let mut speed = 0.0;
+    let (mut v, mut inv_v) = (0.0, 0.0);
     for _ in 0..MAX_ITERATIONS {
-        let (p, v) = curve.value_and_slope(u);
-        speed = v;
-        let error = if up { p - target } else { target - p };
-        if error > 0.0 {
+        let p;
+        (p, v) = curve.value_and_slope(u);
+        inv_v = 1.0 / v;
+        let newton = u - (p - target) * inv_v;
+        if (p > target) == up {
             high = u;
         } else {
             low = u;
         }
-        let newton = u - (p - target) / v;
         // Also false for NaN.
         let is_newton = newton >= low && newton <= high;
         let next = if is_newton { newton } else { 0.5 * (low + high) };
@@ -93,7 +99,7 @@ fn find(curve: &impl Curve, target: f64, up: bool, mut low: f64, mut high: f64, 
             break;
         }
     }
-    (u, speed)
+    (u, v, inv_v)
 }
 
 /// The sign change of `f` between `low` and `high`.

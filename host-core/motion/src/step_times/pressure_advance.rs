@@ -103,8 +103,9 @@ impl PressureAdvance {
             parts.push(Part { start: f64::NEG_INFINITY, end: s.print_time, c: [pos, 0.0, 0.0] });
         }
         let mut index = self.index;
+        // Rounding may leave a hair between two segments: one more is taken rather than one too few.
         while let Some(s) = trapq.segment(index)
-            && s.print_time <= right
+            && (s.print_time <= right || parts.last().is_none_or(|p| p.end <= right))
         {
             parts.push(self.part(s, map));
             index += 1;
@@ -130,8 +131,9 @@ impl PressureAdvance {
         while time < until {
             self.parts_under(map, trapq, time, &mut parts);
             let h = self.half_s;
-            let under = |t: f64| parts.iter().find(|p| t < p.end).copied();
-            let (Some(left), Some(mid), Some(right)) = (under(time - h), under(time), under(time + h)) else { return };
+            let Some(&last) = parts.last() else { return };
+            let under = |t: f64| *parts.iter().find(|p| t < p.end).unwrap_or(&last);
+            let (left, mid, right) = (under(time - h), under(time), under(time + h));
             let end = (left.end + h).min(mid.end).min(right.end - h);
             // An edge that rounding puts at `time` itself would stop the clock.
             let end = end.max(time + 1e-12);

@@ -1,0 +1,118 @@
+//! `drydock export` and `drydock diff`: what a recording holds, and where two part.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use drydock_recording::{Reader, export};
+use serde_json::json;
+
+use crate::run::CliResult;
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// One CSV file a stream.
+    Csv,
+    /// Pins over time, for GTKWave and its kin.
+    Vcd,
+    /// A trace for ui.perfetto.dev.
+    Perfetto,
+    /// Accelerometer samples in Klipper's raw CSV form.
+    Accel,
+    /// The beads, for mesh viewers.
+    Ply,
+}
+
+#[derive(Args)]
+pub struct ExportArgs {
+    recording: PathBuf,
+    #[arg(long, value_enum, default_value = "csv")]
+    format: Format,
+    /// File to write; for csv the folder.
+    #[arg(long, short, value_name = "PATH")]
+    output: PathBuf,
+    /// From and to, simulated seconds.
+    #[arg(long, value_name = "S", default_value_t = 0.0)]
+    from: f64,
+    #[arg(long, value_name = "S", default_value_t = f64::INFINITY)]
+    to: f64,
+    /// Only this stream (csv).
+    #[arg(long)]
+    stream: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+fn open(path: &PathBuf) -> Result<Reader<std::io::BufReader<std::fs::File>>, String> {
+    let file = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    Reader::new(std::io::BufReader::new(file)).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+pub fn export(args: ExportArgs) -> CliResult {
+    let mut reader = open(&args.recording)?;
+    if let Some(recovery) = reader.recovery() {
+        eprintln!("{}: not finished or damaged; opened up to its last whole block ({recovery:?})", args.recording.display());
+    }
+    let range = (args.from.max(0.0) * 1e9) as u64..(args.to * 1e9).min(1.8e19) as u64;
+    let mut written: Vec<(String, u64)> = Vec::new();
+    let create = |path: &PathBuf| {
+        std::fs::File::create(path).map(BufWriter::new).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    match args.format {
+        Format::Csv => {
+            std::fs::create_dir_all(&args.output).map_err(|e| format!("{}: {e}", args.output.display()))?;
+            let names: Vec<String> = reader.streams().iter().filter(|(_, n)| *n > 0).map(|(s, _)| s.name.clone()).collect();
+            for name in names.iter().filter(|n| args.stream.as_ref().is_none_or(|s| s == *n)) {
+                let mut to = create(&args.output.join(format!("{name}.csv")))?;
+                let rows = export::csv::stream(&mut reader, name, range.clone(), &mut to)?;
+                to.flush()?;
+                written.push((format!("{name}.csv"), rows));
+            }
+        }
+        format => {
+            let mut to = create(&args.output)?;
+            let rows = match format {
+                Format::Vcd => export::vcd::pins(&mut reader, range, &mut to)?,
+                Format::Perfetto => export::perfetto::trace(&mut reader, range, 10_000_000, &mut to)?,
+                Format::Accel => export::accel_csv::chip(&mut reader, 0, range, &mut to)?,
+                Format::Ply | Format::Csv => export::ply::beads(&mut reader, &mut to)?,
+            };
+            to.flush()?;
+            written.push((args.output.display().to_string(), rows));
+        }
+    }
+    if args.json {
+        let files: Vec<_> = written.iter().map(|(f, n)| json!({"file": f, "rows": n})).collect();
+        println!("{}", json!({"files": files}));
+    } else {
+        written.iter().for_each(|(file, rows)| println!("{file}: {rows} rows"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Args)]
+pub struct DiffArgs {
+    a: PathBuf,
+    b: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit code 0: the same run; 1: they differ.
+pub fn diff(args: DiffArgs) -> CliResult {
+    let (mut a, mut b) = (open(&args.a)?, open(&args.b)?);
+    let diff = drydock_recording::diff(&mut a, &mut b)?;
+    if args.json {
+        let first = diff.first.as_ref().map(|d| {
+            json!({"stream": d.stream, "index": d.index, "at_s": d.at_ns as f64 * 1e-9, "columns": d.columns, "a": d.a, "b": d.b})
+        });
+        println!(
+            "{}",
+            json!({"identical": diff.identical(), "rows": diff.rows, "header": diff.header, "first": first, "end": diff.end})
+        );
+    } else {
+        println!("{diff}");
+    }
+    Ok(if diff.identical() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
