@@ -2,6 +2,10 @@
 //!
 //! Slicers disagree on blanks, case, line ends, line numbers and checksums; all of that ends here. What a line means
 //! is the business of the command's handler.
+//!
+//! # Cost
+//! 66 ns for `G1 X110.125 Y87.5 E.03521`, 130 ns with its three numbers read; no heap for traditional commands
+//! (`cargo bench -p drydock-host --bench gcode`, 2.3 GHz Xeon, shared).
 
 use std::borrow::Cow;
 

@@ -7,10 +7,10 @@ use minijinja_contrib::pycompat;
 
 use super::compare;
 use super::python;
-use super::values::{Dict, List};
+use super::values::{Dict, List, admit};
 
-/// Instructions and 64-byte pieces of text that one rendering may take: 0.3 s or so, then it is a loop without end.
-const FUEL: u64 = 10_000_000;
+/// Instructions and 64-byte pieces of text that one rendering may take: 0.1 s or so, then it is a loop without end.
+const FUEL: u64 = 3_000_000;
 
 fn error(detail: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, detail.into())
@@ -63,9 +63,16 @@ pub fn environment() -> Result<Environment<'static>, Error> {
     env.add_filter("__le", |a: &Value, b: &Value| ordered("<=", a, b));
     env.add_filter("__gt", |a: &Value, b: &Value| ordered(">", a, b));
     env.add_filter("__ge", |a: &Value, b: &Value| ordered(">=", a, b));
-    env.add_function("__list", |items: Value| as_list(Ok(items)));
-    env.add_function("__dict", |map: Value| as_dict(&map));
+    env.add_function("__list", |items: Value| as_list(bounded(items)));
+    env.add_function("__dict", |map: Value| bounded(map).and_then(|map| as_dict(&map)));
+    env.add_function("__bounded", bounded);
     Ok(env)
+}
+
+/// The value, unless it is nested too deeply.
+fn bounded(value: Value) -> Result<Value, Error> {
+    admit(&value)?;
+    Ok(value)
 }
 
 fn as_list(value: Result<Value, Error>) -> Result<Value, Error> {

@@ -10,6 +10,7 @@
 //! | `a < b < c` | `((a)\|__lt(b) and (b)\|__lt(c))` |
 //! | `[a, b]` | `__list([a, b])` |
 //! | `{a: b}` | `__dict({a: b})` |
+//! | `{% set ns.x = a %}` | `{% set ns.x = __bounded((a)) %}`: a loop could nest values without end |
 //!
 //! No line break is added or removed, so line numbers in errors stay true. Source that this cannot follow is left as it
 //! is: minijinja then tells what is wrong with it.
@@ -137,11 +138,18 @@ impl<'a> Region<'a> {
         if matches!(self.peek(0), b'-' | b'+') {
             self.copy(1);
         }
+        let mut behind = "";
         if self.block {
             self.copy_blanks();
             // The statement's own word: set, if, for, do...
             let word = self.word_len();
+            let set = &self.text[self.at..self.at + word] == "set";
             self.copy(word);
+            if let Some(len) = set.then(|| self.attribute_assignment()).flatten() {
+                self.copy(len);
+                self.out.push_str(" __bounded((");
+                behind = "))";
+            }
         }
         loop {
             self.copy_blanks();
@@ -152,11 +160,21 @@ impl<'a> Region<'a> {
                 self.end_operand();
                 self.end_comparison();
                 (self.frames.len() == 1).then_some(())?;
+                self.out.push_str(behind);
                 self.copy(len);
                 return Some((self.out, self.at));
             }
             self.token()?;
         }
+    }
+
+    /// Length of `name.name =` where it stands next.
+    fn attribute_assignment(&self) -> Option<usize> {
+        let (target, value) = self.text[self.at..].split_once('=')?;
+        let (object, attribute) = target.trim().split_once('.')?;
+        let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let names = word(object.trim_end()) && word(attribute.trim_start());
+        (names && !value.starts_with('=')).then_some(target.len() + 1)
     }
 
     fn copy_blanks(&mut self) {
@@ -441,6 +459,8 @@ mod tests {
             ("{% set d = {'a': [x % 2]} %}", "{% set d = __dict({'a': __list([x |__mod( 2)])}) %}"),
             ("{% if x > 1 if y else z %}", "{% if (x )|__gt( 1 )if y else z %}"),
             ("{f(a < b, c % d)}", "{f((a )|__lt( b), c |__mod( d))}"),
+            ("{% set ns.x = ns.x, a % b -%}", "{% set ns.x = __bounded(( ns.x, a |__mod( b )))-%}"),
+            ("{% set x = a.b == c %}", "{% set x = a.b == c %}"),
             ("{% for i in [1] %}", "{% for i in __list([1]) %}"),
             ("{% raw %}{a % b}{% endraw %}{c % d}", "{% raw %}{a % b}{% endraw %}{c |__mod( d)}"),
             ("{'a } % b'}", "{'a } % b'}"),

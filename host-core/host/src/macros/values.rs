@@ -12,41 +12,85 @@ use super::python;
 use super::shared::Shared;
 
 /// Containers within containers. A list that holds itself, or a chain of a million, would end in an overflow.
-const DEPTH_MAX: usize = 60;
+const LEVEL_MAX: usize = 60;
+
+/// Containers that are looked through when one is put into another.
+const VISITS_MAX: usize = 100_000;
 
 fn error(detail: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, detail.into())
 }
 
-/// How many containers are nested in a value; `None` beyond the limit.
-fn depth_of(value: &Value, budget: usize) -> Option<usize> {
-    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Map) {
-        return Some(0);
-    }
-    let budget = budget.checked_sub(1)?;
-    let mut depth = 0;
-    let map = value.kind() == ValueKind::Map;
-    for item in value.try_iter().ok()? {
-        let item = if map { value.get_item(&item).ok()? } else { item };
-        depth = depth.max(depth_of(&item, budget)?);
-    }
-    Some(depth + 1)
+/// Refuses a value that is nested too deeply.
+pub fn admit(value: &Value) -> Result<(), Error> {
+    Admission { into: 0, visits: VISITS_MAX }.nested(value, 1)
 }
 
-fn check_depth(value: &Value) -> Result<(), Error> {
-    match depth_of(value, DEPTH_MAX) {
-        Some(_) => Ok(()),
-        None => Err(error("lists are nested too deeply, or one holds itself")),
+/// One value on its way into a container.
+struct Admission {
+    /// Address of the container; 0 for none.
+    into: usize,
+    /// Containers that may still be looked through.
+    visits: usize,
+}
+
+impl Admission {
+    /// Refuses a value that would come to lie too deep, or that holds the container that it goes into; and tells the
+    /// containers in it how deep they lie then.
+    fn nested(&mut self, value: &Value, level: usize) -> Result<(), Error> {
+        if !matches!(value.kind(), ValueKind::Seq | ValueKind::Map) {
+            return Ok(());
+        }
+        if level > LEVEL_MAX {
+            return Err(error("lists or dictionaries are nested too deeply"));
+        }
+        let visits = self.visits.checked_sub(1);
+        self.visits = visits.ok_or_else(|| error("lists or dictionaries are too large to be nested"))?;
+        let address = if let Some(list) = value.downcast_object::<List>() {
+            list.0.lock().deepen(level);
+            address_of(&list)
+        } else if let Some(dict) = value.downcast_object::<Dict>() {
+            dict.0.lock().deepen(level);
+            address_of(&dict)
+        } else {
+            0
+        };
+        if address != 0 && address == self.into {
+            return Err(error("a list or dictionary cannot hold itself"));
+        }
+        let map = value.kind() == ValueKind::Map;
+        for item in value.try_iter()? {
+            let item = if map { value.get_item(&item)? } else { item };
+            self.nested(&item, level + 1)?;
+        }
+        Ok(())
+    }
+}
+
+fn address_of<T>(object: &Arc<T>) -> usize {
+    Arc::as_ptr(object).addr()
+}
+
+/// Items of a container that can change, and how many containers it lies within.
+#[derive(Debug)]
+struct Inner<T> {
+    items: Vec<T>,
+    level: usize,
+}
+
+impl<T> Inner<T> {
+    fn deepen(&mut self, level: usize) {
+        self.level = self.level.max(level);
     }
 }
 
 /// Python's list.
-#[derive(Debug, Default)]
-pub struct List(Shared<Vec<Value>>);
+#[derive(Debug)]
+pub struct List(Shared<Inner<Value>>);
 
 impl List {
     pub fn value(items: Vec<Value>) -> Value {
-        Value::from_object(List(Shared::new(items)))
+        Value::from_object(List(Shared::new(Inner { items, level: 0 })))
     }
 
     fn index(len: usize, index: i64) -> Option<usize> {
@@ -54,32 +98,11 @@ impl List {
         usize::try_from(index).ok().filter(|i| *i < len)
     }
 
-    /// Fails where the new item would make the list hold itself.
-    fn checked_item(self: &Arc<Self>, item: Value) -> Result<Value, Error> {
-        if holds(&item, self, DEPTH_MAX) {
-            return Err(error("a list cannot hold itself"));
-        }
-        check_depth(&item)?;
+    fn admit(self: &Arc<Self>, item: Value) -> Result<Value, Error> {
+        let level = self.0.lock().level;
+        Admission { into: address_of(self), visits: VISITS_MAX }.nested(&item, level + 1)?;
         Ok(item)
     }
-}
-
-/// Whether `value` is `list`, or contains it.
-fn holds(value: &Value, list: &Arc<List>, budget: usize) -> bool {
-    if let Some(other) = value.downcast_object::<List>()
-        && Arc::ptr_eq(&other, list)
-    {
-        return true;
-    }
-    if budget == 0 || !matches!(value.kind(), ValueKind::Seq | ValueKind::Map) {
-        return false;
-    }
-    let map = value.kind() == ValueKind::Map;
-    let mut items = value.try_iter().into_iter().flatten();
-    items.any(|item| {
-        let item = if map { value.get_item(&item).unwrap_or_default() } else { item };
-        holds(&item, list, budget - 1)
-    })
 }
 
 impl Object for List {
@@ -88,18 +111,18 @@ impl Object for List {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let items = self.0.lock();
+        let items = &self.0.lock().items;
         let index = i64::try_from(key.clone()).ok().filter(|_| key.is_integer())?;
         items.get(Self::index(items.len(), index)?).cloned()
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         // A snapshot, so that a loop over a list that grows comes to its end.
-        Enumerator::Values(self.0.lock().clone())
+        Enumerator::Values(self.0.lock().items.clone())
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.0.lock().len())
+        Some(self.0.lock().items.len())
     }
 
     fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -110,40 +133,40 @@ impl Object for List {
         match method {
             "append" => {
                 let (item,): (Value,) = from_args(args)?;
-                let item = self.checked_item(item)?;
-                self.0.lock().push(item);
+                let item = self.admit(item)?;
+                self.0.lock().items.push(item);
             }
             "extend" => {
                 let (items,): (Value,) = from_args(args)?;
-                let items = items.try_iter()?.map(|i| self.checked_item(i)).collect::<Result<Vec<_>, _>>()?;
-                self.0.lock().extend(items);
+                let items = items.try_iter()?.map(|i| self.admit(i)).collect::<Result<Vec<_>, _>>()?;
+                self.0.lock().items.extend(items);
             }
             "insert" => {
                 let (index, item): (i64, Value) = from_args(args)?;
-                let item = self.checked_item(item)?;
-                let mut list = self.0.lock();
+                let item = self.admit(item)?;
+                let list = &mut self.0.lock().items;
                 let len = list.len() as i64;
                 let at = if index < 0 { (index + len).max(0) } else { index.min(len) };
                 list.insert(at as usize, item);
             }
             "pop" => {
                 let (index,): (Option<i64>,) = from_args(args)?;
-                let mut list = self.0.lock();
+                let list = &mut self.0.lock().items;
                 let at = Self::index(list.len(), index.unwrap_or(-1)).ok_or_else(|| error("pop index out of range"))?;
                 return Ok(list.remove(at));
             }
             "remove" => {
                 let (item,): (Value,) = from_args(args)?;
                 let at = self.position(&item).ok_or_else(|| error("list.remove(x): x not in list"))?;
-                self.0.lock().remove(at);
+                self.0.lock().items.remove(at);
             }
             "index" => {
                 let (item,): (Value,) = from_args(args)?;
                 return self.position(&item).map(Value::from).ok_or_else(|| error("value is not in list"));
             }
-            "clear" => self.0.lock().clear(),
-            "reverse" => self.0.lock().reverse(),
-            "copy" => return Ok(List::value(self.0.lock().clone())),
+            "clear" => self.0.lock().items.clear(),
+            "reverse" => self.0.lock().items.reverse(),
+            "copy" => return Ok(List::value(self.0.lock().items.clone())),
             "sort" => {
                 let (reverse,) = match args.is_empty() {
                     true => (false,),
@@ -152,9 +175,9 @@ impl Object for List {
                         (kwargs.get::<Option<bool>>("reverse")?.unwrap_or(false),)
                     }
                 };
-                let mut items = self.0.lock().clone();
+                let mut items = self.0.lock().items.clone();
                 compare::sort(&mut items, reverse)?;
-                *self.0.lock() = items;
+                self.0.lock().items = items;
             }
             _ => return Err(Error::from(ErrorKind::UnknownMethod)),
         }
@@ -164,19 +187,19 @@ impl Object for List {
 
 impl List {
     fn position(self: &Arc<Self>, item: &Value) -> Option<usize> {
-        let items = self.0.lock().clone();
+        let items = self.0.lock().items.clone();
         items.iter().position(|i| i == item)
     }
 }
 
 /// Python's dictionary: keys in the order of their insertion.
-#[derive(Debug, Default)]
-pub struct Dict(Shared<Vec<(Value, Value)>>);
+#[derive(Debug)]
+pub struct Dict(Shared<Inner<(Value, Value)>>);
 
 impl Dict {
     /// Later pairs replace earlier ones of the same key.
     pub fn value(pairs: Vec<(Value, Value)>) -> Value {
-        let dict = Arc::new(Dict::default());
+        let dict = Arc::new(Dict(Shared::new(Inner { items: Vec::new(), level: 0 })));
         pairs.into_iter().for_each(|(key, value)| dict.set(key, value));
         Value::from_dyn_object(dict)
     }
@@ -186,7 +209,7 @@ impl Dict {
     }
 
     fn set(&self, key: Value, value: Value) {
-        let mut pairs = self.0.lock();
+        let pairs = &mut self.0.lock().items;
         match pairs.iter_mut().find(|(k, _)| *k == key) {
             Some(pair) => pair.1 = value,
             None => pairs.push((key, value)),
@@ -194,26 +217,12 @@ impl Dict {
     }
 
     fn get(&self, key: &Value) -> Option<Value> {
-        self.0.lock().iter().find(|(k, _)| k == key).map(|(_, v)| v.clone())
+        self.0.lock().items.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone())
     }
 
     fn checked_set(self: &Arc<Self>, key: Value, value: Value) -> Result<(), Error> {
-        let this = Value::from_dyn_object(self.clone());
-        let mut inner = vec![value.clone()];
-        let mut seen = 0;
-        while let Some(item) = inner.pop() {
-            seen += 1;
-            if item.downcast_object::<Dict>().is_some_and(|d| Arc::ptr_eq(&d, self)) || seen > 100_000 {
-                return Err(error("a dictionary cannot hold itself"));
-            }
-            match item.kind() {
-                ValueKind::Seq => inner.extend(item.try_iter()?),
-                ValueKind::Map => inner.extend(item.try_iter()?.filter_map(|k| item.get_item(&k).ok())),
-                _ => {}
-            }
-        }
-        check_depth(&value)?;
-        drop(this);
+        let level = self.0.lock().level;
+        Admission { into: address_of(self), visits: VISITS_MAX }.nested(&value, level + 1)?;
         self.set(key, value);
         Ok(())
     }
@@ -225,11 +234,11 @@ impl Object for Dict {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.lock().iter().map(|(k, _)| k.clone()).collect())
+        Enumerator::Values(self.0.lock().items.iter().map(|(k, _)| k.clone()).collect())
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.0.lock().len())
+        Some(self.0.lock().items.len())
     }
 
     fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -262,14 +271,14 @@ impl Object for Dict {
             }
             "pop" => {
                 let (key, default): (Value, Option<Value>) = from_args(args)?;
-                let mut pairs = self.0.lock();
+                let pairs = &mut self.0.lock().items;
                 return match pairs.iter().position(|(k, _)| *k == key) {
                     Some(at) => Ok(pairs.remove(at).1),
                     None => default.ok_or_else(|| error(format!("dictionary has no key {}", python::repr(&key)))),
                 };
             }
-            "clear" => self.0.lock().clear(),
-            "copy" => return Ok(Dict::value(self.0.lock().clone())),
+            "clear" => self.0.lock().items.clear(),
+            "copy" => return Ok(Dict::value(self.0.lock().items.clone())),
             _ => return Err(Error::from(ErrorKind::UnknownMethod)),
         }
         Ok(Value::from(()))
