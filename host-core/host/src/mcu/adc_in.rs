@@ -82,8 +82,8 @@ impl Inner {
         let rest_ticks = mcu.seconds_to_clock(setup.report_time_s);
         self.report_clock.set(rest_ticks);
         // 16-bit sums: a bound beyond that never triggers.
-        let bound = |value: f64| (value * full).clamp(0.0, 65_535.0) as u16;
-        let (min, max) = (bound(setup.min_value), bound((setup.max_value * full).ceil() / full));
+        let bound = |counts: f64| counts.clamp(0.0, 65_535.0) as u16;
+        let (min, max) = (bound((setup.min_value * full).floor()), bound((setup.max_value * full).ceil()));
         let oid = self.oid;
         mcu.add_config_cmd(format!("config_analog_in oid={oid} pin={pin}"));
         let old_form = !mcu.is_offline() && mcu.try_lookup_command(QUERY_OLD).is_some();

@@ -146,6 +146,10 @@ impl Mcu {
     // ---- clock
 
     async fn meet_clock(&self) -> Result<(), McuError> {
+        if self.0.main.as_ref().is_some_and(|main| !main.is_connected()) {
+            let cause = "it keeps the time of the main micro-controller, which must be connected first";
+            return Err(self.error(McuErrorCause::BadValue(cause.into())));
+        }
         let freq = self.require_constant_f64("CLOCK_FREQ")?;
         if !(1.0..CLOCK_FREQ_MAX).contains(&freq) {
             return Err(self.error(McuErrorCause::BadValue(format!(
