@@ -63,7 +63,7 @@ impl Axis {
         let (low, high) = values.filter(|v| v.is_finite()).fold((at_least[0], at_least[1]), fit);
         let (low, high) = if high > low { (low, high) } else { (low - 1.0, low + 1.0) };
         let step = tick_step(high - low, 6.0);
-        let (from, to) = ((low / step - 1e-6).floor() * step, (high / step + 1e-6).ceil() * step);
+        let (from, to) = ((low / step + 1e-6).floor() * step, (high / step - 1e-6).ceil() * step);
         Axis { label: label.to_owned(), from, to }
     }
 
@@ -209,6 +209,14 @@ mod tests {
         assert_eq!((ticks, places), (vec![0.0, 10.0, 20.0, 30.0], 0));
         let (ticks, places) = self::ticks(&Axis::exact("", -0.31, 0.3), 4.0);
         assert_eq!(ticks.iter().map(|t| number(*t, places)).collect::<Vec<_>>(), ["-0.2", "0.0", "0.2"]);
+    }
+
+    #[test]
+    fn axes_end_on_ticks_and_not_a_tick_too_far() {
+        let axis = Axis::over("", [0.0, 100.0].into_iter(), [0.0, 0.0]);
+        assert_eq!((axis.from, axis.to), (0.0, 100.0));
+        let axis = Axis::over("", [-3.0, 101.0, f64::NAN].into_iter(), [0.0, 0.0]);
+        assert_eq!((axis.from, axis.to), (-20.0, 120.0));
     }
 
     #[test]

@@ -172,6 +172,10 @@ impl Page {
     }
 
     fn walls(&mut self, study: &Study) {
+        if study.runs.iter().all(|r| r.view.is_empty()) {
+            self.raw("<p class=\"soft\">Nothing was extruded, so there are no walls to show.</p>\n");
+            return;
+        }
         let _ = write!(
             self.0,
             "<h2>The walls at Z {:.2} mm</h2>\n<p class=\"soft\">Seen from above. Colour is the distance of the nozzle \
@@ -233,7 +237,8 @@ impl Page {
         self.raw("<div class=\"pair\">\n");
         let time = || Axis::exact("time, s", run.span_s.0, run.span_s.1);
         let mut over_time = |title: &str, unit: &str, curve: &Envelope, series: usize| {
-            if let Some((low, high)) = curve.extremes() {
+            // What never changed is not worth a picture.
+            if let Some((low, high)) = curve.extremes().filter(|(low, high)| high > low) {
                 let y = Axis::over(unit, [low, high].into_iter(), [0.0, 0.0]);
                 let curves = vec![Curve::new("", series, curve.points()).thin()];
                 self.chart(&Chart { title: title.to_owned(), x: time(), y, curves }, 530.0, 230.0);
@@ -345,6 +350,6 @@ table{border-collapse:collapse}th,td{text-align:left;padding:4px 14px 4px 0;vert
 .summary th{font-weight:600}.summary td{font-variant-numeric:tabular-nums}\n\
 .summary tr,.events tr{border-bottom:1px solid var(--grid)}\n\
 .events td{font-size:13px}.error td{color:var(--s0)}.warning td{color:var(--s4)}\n\
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:12px 20px}\n\
+.pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:12px 20px}\n\
 svg{display:block;width:100%;height:auto;margin:8px 0}\n\
 svg text{font-family:system-ui,sans-serif}\n";

@@ -91,6 +91,7 @@ fn vcd_has_every_step_at_its_time() {
         runs.iter().for_each(|run| w.push(run.clone()).unwrap());
         w.push(Pin { at_ns: 15_000, pin: 0, value: 1.0 }).unwrap();
         w.push(Pin { at_ns: 30_000, pin: 1, value: 0.25 }).unwrap();
+        w.push(Pin { at_ns: 31_000, pin: 4097, value: 1.0 }).unwrap();
     });
     let vcd = text(|out| assert_eq!(export::vcd::pins(&mut reader, ALL, out).unwrap(), 12));
     let signals = parse_vcd(&vcd);
@@ -106,6 +107,7 @@ fn vcd_has_every_step_at_its_time() {
     assert_eq!(signals["stepper_x.dir"], [(9_000, "1".to_owned()), (89_000, "0".to_owned())]);
     assert_eq!(signals["pins.heater"], [(30_000, "0.25".to_owned())]);
     assert_eq!(signals["pins.enable_x"], [(15_000, "1".to_owned())]);
+    assert_eq!(signals["pins.pin_4097"], [(31_000, "1".to_owned())], "a pin without a name is not lost");
     let part = text(|out| assert_eq!(export::vcd::pins(&mut reader, 20_000..95_000, out).unwrap(), 8));
     assert!(parse_vcd(&part).values().flatten().all(|c| (20_000..95_000).contains(&c.0)));
 }

@@ -311,6 +311,16 @@ mod tests {
     }
 
     #[test]
+    fn mzv_of_three_pulses_and_tau_one_half_is_zv() {
+        let mzv = AnyShaper::parse("mzv(n=3, tau=0.5)").unwrap().pulses(36.0, 0.1).unwrap();
+        let zv = AnyShaper::parse("zv").unwrap().pulses(36.0, 0.1).unwrap();
+        assert_eq!(mzv.a.len(), 2);
+        for i in 0..2 {
+            assert!((mzv.a[i] - zv.a[i]).abs() < 1e-15 && (mzv.t_s[i] - zv.t_s[i]).abs() < 1e-15, "{mzv:?} {zv:?}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_by_kind() {
         use ShaperError::*;
         let parse = |text| AnyShaper::parse(text).and_then(|s| s.pulses(40.0, 0.1)).unwrap_err();

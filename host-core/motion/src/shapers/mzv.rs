@@ -12,11 +12,15 @@
 //!   The default n = 3, t = 0.75 is the classical MZV. n ≤ 2t + 1 leaves no room for the zeros; too short a t needs a
 //!   negative pulse. Both are refused.
 //! # Checked by
-//!   shapers::tests: the default and n = 4, t = 1 agree with the peer's printed digits
+//!   shapers::tests: the default and n = 4, t = 1 agree with the peer's printed digits; n = 3, τ = 0.5 is ZV, as it is
+//!   in the peer's step times
 
 use super::{MAX_PULSES, Shaper, ShaperError, damped_period_s, decay};
 use alloc::{vec, vec::Vec};
 use libm::cos;
+
+/// An amplitude this small is zero but for rounding; its pulse is left out.
+const ZERO: f64 = 1e-9;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mzv {
@@ -43,7 +47,7 @@ impl Mzv {
             return Err(ShaperError::TooLong { n, t });
         }
         let shaper = Self { n, t };
-        if shaper.undamped().iter().any(|&a| a < 0.0) {
+        if shaper.undamped().iter().any(|&a| a < -ZERO) {
             return Err(ShaperError::NegativePulse);
         }
         Ok(shaper)
@@ -124,7 +128,7 @@ impl Shaper for Mzv {
     fn raw_pulses(&self, freq_hz: f64, damping: f64) -> Result<(Vec<f64>, Vec<f64>), ShaperError> {
         let step = self.spacing();
         let period_s = damped_period_s(freq_hz, damping);
-        let a = self.undamped().iter().enumerate().map(|(i, a)| a * decay(damping, i as f64 * step)).collect();
-        Ok((a, (0..self.n).map(|i| i as f64 * step * period_s).collect()))
+        let pulses = self.undamped().into_iter().enumerate().filter(|(_, a)| *a > ZERO);
+        Ok(pulses.map(|(i, a)| (a * decay(damping, i as f64 * step), i as f64 * step * period_s)).unzip())
     }
 }

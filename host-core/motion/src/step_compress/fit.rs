@@ -108,18 +108,15 @@ fn holds_for(latest: &[u32], slack: &[u32], origin: u32, interval: u32, add: i16
     let mut strides: [u32; LANES] = core::array::from_fn(|i| clock_of((i + 1 + LANES) as u32).wrapping_sub(clocks[i]));
     let stride_add = add.wrapping_mul((LANES * LANES) as u32);
     let mut held = 0;
-    for (t, e) in latest.chunks_exact(LANES).zip(slack.chunks_exact(LANES)) {
-        // Negative if a step is late, or earlier than its slack.
-        let bad: [i32; LANES] = core::array::from_fn(|i| {
-            let early = t[i].wrapping_sub(clocks[i]) as i32;
-            early | (e[i] as i32).wrapping_sub(early)
-        });
-        if bad.iter().fold(0, |all, b| all | b) < 0 {
+    for (t, e) in latest.as_chunks::<LANES>().0.iter().zip(slack.as_chunks::<LANES>().0) {
+        if !block_holds(t, e, &clocks) {
             break;
         }
         for i in 0..LANES {
             clocks[i] = clocks[i].wrapping_add(strides[i]);
-            strides[i] = strides[i].wrapping_add(stride_add);
+        }
+        for stride in &mut strides {
+            *stride = stride.wrapping_add(stride_add);
         }
         held += LANES;
     }
@@ -135,4 +132,22 @@ fn holds_for(latest: &[u32], slack: &[u32], origin: u32, interval: u32, add: i16
         held += 1;
     }
     held
+}
+
+/// Are all steps of a block neither late nor earlier than their slack? Either shows as a sign bit.
+#[inline(always)]
+fn block_holds(latest: &[u32; LANES], slack: &[u32; LANES], clocks: &[u32; LANES]) -> bool {
+    let mut early = [0_i32; LANES];
+    for i in 0..LANES {
+        early[i] = latest[i].wrapping_sub(clocks[i]) as i32;
+    }
+    let mut bad = [0_i32; LANES];
+    for i in 0..LANES {
+        bad[i] = early[i] | (slack[i] as i32).wrapping_sub(early[i]);
+    }
+    let mut all = [0_i32; LANES / 2];
+    for i in 0..LANES / 2 {
+        all[i] = bad[i] | bad[i + LANES / 2];
+    }
+    (all[0] | all[1] | all[2] | all[3]) >= 0
 }

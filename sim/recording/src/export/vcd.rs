@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::reader::{Cursor, Reader};
 use crate::rows::{Pin, StepSegment};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{Read, Seek, Write};
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ const PULSE_NS: u64 = 2_000;
 /// Writes the edges in a range of time; gives the number of steps.
 pub fn pins<S: Read + Seek>(reader: &mut Reader<S>, range: Range<u64>, to: &mut impl Write) -> Result<u64, Error> {
     let steppers = reader.header().steppers.clone();
-    let pins = reader.header().pins.clone();
+    let pins = pin_names(reader, &range)?;
     let mut out = Out { to, now_ns: None };
     out.line(format_args!("$comment {} $end", word(&reader.header().program)))?;
     out.line(format_args!("$timescale 1 ns $end"))?;
@@ -30,8 +30,8 @@ pub fn pins<S: Read + Seek>(reader: &mut Reader<S>, range: Range<u64>, to: &mut 
         out.line(format_args!("$upscope $end"))?;
     }
     out.line(format_args!("$scope module pins $end"))?;
-    for (i, pin) in pins.iter().enumerate() {
-        out.line(format_args!("$var real 64 {} {} $end", id(2 * steppers.len() + i), word(pin)))?;
+    for (i, name) in pins.values().enumerate() {
+        out.line(format_args!("$var real 64 {} {} $end", id(2 * steppers.len() + i), word(name)))?;
     }
     out.line(format_args!("$upscope $end"))?;
     out.line(format_args!("$enddefinitions $end"))?;
@@ -67,10 +67,8 @@ pub fn pins<S: Read + Seek>(reader: &mut Reader<S>, range: Range<u64>, to: &mut 
                 What::StepDown => out.line(format_args!("0{}", id(2 * i)))?,
                 What::Dir(forward) => out.line(format_args!("{}{}", u8::from(forward), id(2 * i + 1)))?,
                 What::Pin(pin, value) => {
-                    let pin = usize::from(pin);
-                    if pin < pins.len() {
-                        out.line(format_args!("r{} {}", f64::from_bits(value), id(2 * steppers.len() + pin)))?;
-                    }
+                    let place = pins.range(..pin).count();
+                    out.line(format_args!("r{} {}", f64::from_bits(value), id(2 * steppers.len() + place)))?;
                 }
             }
         }
@@ -80,6 +78,19 @@ pub fn pins<S: Read + Seek>(reader: &mut Reader<S>, range: Range<u64>, to: &mut 
         }
     }
     Ok(steps)
+}
+
+/// The pins that change in the range, by their number: a dump names its signals before the first change. A pin that the
+/// header does not name is called by its number.
+fn pin_names<S: Read + Seek>(reader: &mut Reader<S>, range: &Range<u64>) -> Result<BTreeMap<u16, String>, Error> {
+    let known = reader.header().pins.clone();
+    let mut names = BTreeMap::new();
+    for row in reader.rows::<Pin>(range.clone()) {
+        let pin = row?.pin;
+        let name = || known.get(usize::from(pin)).cloned().unwrap_or_else(|| format!("pin_{pin}"));
+        names.entry(pin).or_insert_with(name);
+    }
+    Ok(names)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
