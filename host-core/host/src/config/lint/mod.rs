@@ -83,6 +83,7 @@ type Rule = fn(&View<'_>, &mut Findings);
 /// All rules over the configuration.
 const RULES: &[Rule] = &[
     options::sections_and_options,
+    options::unsupported_sections,
     options::required_options,
     options::values,
     options::indentation,

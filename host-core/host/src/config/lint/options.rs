@@ -3,6 +3,7 @@
 use super::{Findings, Severity::Error, Severity::Warning, View};
 use crate::config::known::{self, KnownSection, known_section};
 use crate::config::parse::{RawOption, RawSection, shorten};
+use crate::printer::sections::{Name, SECTIONS};
 
 pub(super) fn sections_and_options(view: &View<'_>, out: &mut Findings) {
     for section in view.sections() {
@@ -37,6 +38,29 @@ fn unknown_option(kind: &KnownSection, section: &RawSection, option: &RawOption,
             out.option(Error, "option-unknown", section, option, message, help);
         }
     }
+}
+
+/// What Klipper has and this host does not: it refuses such a section by name.
+pub(super) fn unsupported_sections(view: &View<'_>, out: &mut Findings) {
+    for section in view.sections().filter(|s| known_section(&s.name).is_some()) {
+        if !is_supported(&section.name) {
+            let message = format!("Section '{}' is not supported yet", section.name);
+            let help = "Drydock knows it as Klipper's but has not built it; take it out for the simulation";
+            out.section(Warning, "section-unsupported", section, message, help);
+        }
+    }
+}
+
+/// Whether this host builds the section, or reads it for another's sake.
+fn is_supported(section: &str) -> bool {
+    let (first, named) = section.split_once(' ').map_or((section, false), |(first, _)| (first, true));
+    let listed = SECTIONS.iter().any(|(name, _)| match *name {
+        Name::Only(known) => known == first && !named,
+        Name::Named(known) => known == first && named,
+        Name::Either(known) => known == first,
+    });
+    let read_elsewhere = ["printer", "mcu", "extruder", "duplicate_pin_override"];
+    listed || read_elsewhere.contains(&first) || first.starts_with("stepper_")
 }
 
 pub(super) fn required_options(view: &View<'_>, out: &mut Findings) {
@@ -204,7 +228,8 @@ pub(super) fn duplicates(view: &View<'_>, out: &mut Findings) {
                     );
                     let help = "comment this line out, or remove the option from the block at the end of the file";
                     out.option(Warning, "saved-duplicate", section, &at, message, help);
-                } else {
+                } else if old.name_place.file == option.name_place.file {
+                    // A value of another file is overridden on purpose: a base, and what differs from it.
                     let message = format!(
                         "'{}: {}' in [{}] is overridden at {} by '{}'",
                         option.name, shown.0, section.name, option.name_place, shown.1

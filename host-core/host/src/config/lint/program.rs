@@ -225,8 +225,7 @@ impl<'c> Checker<'c> {
                 let message = format!("Unable to parse move '{}'", command.raw().trim());
                 return self.report(Error, "program-move-unparsable", "", message, "a coordinate is no number".into());
             };
-            let absolute = if axis == 3 { self.absolute_e } else { self.absolute_xyz };
-            target[axis] = if absolute { Some(value) } else { self.position[axis].map(|p| p + value) };
+            target[axis] = if self.is_absolute(axis) { Some(value) } else { self.position[axis].map(|p| p + value) };
             moved[axis] = true;
         }
         let extruded = self.extruded(command, &target);
@@ -242,7 +241,12 @@ impl<'c> Checker<'c> {
     /// Filament that a move takes, where it is known.
     fn extruded(&self, command: &Command<'_>, target: &[Option<f64>; 4]) -> Option<f64> {
         let value: f64 = command.letter(b'E')?.parse().ok()?;
-        if self.absolute_e { Some(target[3]? - self.position[3]?) } else { Some(value) }
+        if self.is_absolute(3) { Some(target[3]? - self.position[3]?) } else { Some(value) }
+    }
+
+    /// G91 makes the extruder relative too, whatever M82 says.
+    fn is_absolute(&self, axis: usize) -> bool {
+        self.absolute_xyz && (axis != 3 || self.absolute_e)
     }
 
     fn check_range(&mut self, target: &[Option<f64>; 4], moved: [bool; 4]) {

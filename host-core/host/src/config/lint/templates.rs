@@ -138,6 +138,9 @@ impl<'c> Commands<'c> {
     }
 
     pub fn suggestion(&self, name: &str) -> String {
+        if is_traditional(name) {
+            return format!("it has no effect; remove it, or define it with [gcode_macro {name}]");
+        }
         let names = self.macros.iter().map(String::as_str).chain(COMMANDS.split_whitespace());
         match nearest(name, names) {
             Some(near) => format!("did you mean {near}?"),
