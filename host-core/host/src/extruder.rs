@@ -88,7 +88,10 @@ impl Extruder {
         let cross_section = section.float("max_extrude_cross_section").above(0.0).or(4.0 * nozzle_mm * nozzle_mm)?;
         let limits = ExtruderLimits {
             max_extrude_ratio: cross_section / defaults.filament_area_mm2,
-            max_e_velocity_mm_s: section.float("max_extrude_only_velocity").above(0.0).or(defaults.max_e_velocity_mm_s)?,
+            max_e_velocity_mm_s: section
+                .float("max_extrude_only_velocity")
+                .above(0.0)
+                .or(defaults.max_e_velocity_mm_s)?,
             max_e_accel_mm_s2: section.float("max_extrude_only_accel").above(0.0).or(defaults.max_e_accel_mm_s2)?,
             max_e_distance_mm: section.float("max_extrude_only_distance").min(0.0).or(50.0)?,
             instant_corner_v_mm_s: section.float("instantaneous_corner_velocity").min(0.0).or(1.0)?,
@@ -191,9 +194,9 @@ impl Extruder {
             let print_time = printer.toolhead().last_move_time();
             stepper.set_pressure_advance(print_time, advance_s, smooth_time_s);
         } else {
-            printer
-                .toolhead()
-                .register_lookahead_callback(move |print_time| stepper.set_pressure_advance(print_time, advance_s, smooth_time_s));
+            printer.toolhead().register_lookahead_callback(move |print_time| {
+                stepper.set_pressure_advance(print_time, advance_s, smooth_time_s)
+            });
         }
         self.pressure_advance_s.set(advance_s);
         self.smooth_time_s.set(smooth_time_s);
@@ -202,7 +205,9 @@ impl Extruder {
 
 fn named(printer: &Printer, name: Option<&str>) -> Result<Rc<Extruder>, CommandError> {
     match name {
-        None => printer.toolhead().extruder().ok_or_else(|| CommandError::new("Active extruder does not have a stepper")),
+        None => {
+            printer.toolhead().extruder().ok_or_else(|| CommandError::new("Active extruder does not have a stepper"))
+        }
         Some(name) => printer
             .lookup::<Extruder>(name)
             .ok_or_else(|| CommandError::new(format!("The value '{name}' is not valid for EXTRUDER"))),

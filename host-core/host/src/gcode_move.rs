@@ -164,7 +164,12 @@ impl GCodeMove {
     }
 
     /// G0/G1. The parameters are (axis letter, value) pairs in the order of the line.
-    pub fn linear_move(&self, printer: &Rc<Printer>, params: impl Iterator<Item = (char, f64)>, raw: &str) -> CommandResult {
+    pub fn linear_move(
+        &self,
+        printer: &Rc<Printer>,
+        params: impl Iterator<Item = (char, f64)>,
+        raw: &str,
+    ) -> CommandResult {
         {
             let mut f = self.frame.borrow_mut();
             let mut next = f.clone_targets();
@@ -292,7 +297,8 @@ fn register(printer: &Rc<Printer>) {
             let mut count = 0;
             for (letter, text) in command.letters() {
                 let value = text.parse().ok().filter(|v: &f64| v.is_finite());
-                let value = value.ok_or_else(|| CommandError::new(format!("Unable to parse move '{}'", command.raw())))?;
+                let value =
+                    value.ok_or_else(|| CommandError::new(format!("Unable to parse move '{}'", command.raw())))?;
                 if let Some(slot) = values.get_mut(count) {
                     *slot = (letter as char, value);
                     count += 1;

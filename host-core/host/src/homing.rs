@@ -98,7 +98,14 @@ pub async fn homing_move(
     for (endstop, e) in endstops.iter().enumerate() {
         for stepper in e.steppers() {
             let start = stepper.mcu_position();
-            marks.push(Mark { start_mm: stepper.commanded_position(), stepper, endstop, start, trigger: start, halt: start });
+            marks.push(Mark {
+                start_mm: stepper.commanded_position(),
+                stepper,
+                endstop,
+                start,
+                trigger: start,
+                halt: start,
+            });
         }
     }
     for endstop in endstops {
@@ -156,7 +163,9 @@ pub async fn homing_move(
     }
     match error {
         Some(error) => Err(error),
-        None => Ok(HomingResult { halt: result.0, trigger: result.1, no_movement: no_movement && !printer.is_offline() }),
+        None => {
+            Ok(HomingResult { halt: result.0, trigger: result.1, no_movement: no_movement && !printer.is_offline() })
+        }
     }
 }
 
@@ -195,7 +204,13 @@ fn find_positions(
 }
 
 /// How often an endstop is looked at: once a step of the motor that makes the most steps.
-fn rest_time(machine: &crate::kinematics::Machine, endstop: &Rc<dyn Endstop>, from: Position, to: Position, move_s: f64) -> f64 {
+fn rest_time(
+    machine: &crate::kinematics::Machine,
+    endstop: &Rc<dyn Endstop>,
+    from: Position,
+    to: Position,
+    move_s: f64,
+) -> f64 {
     let _ = machine;
     let steps = |s: &Rc<Stepper>| {
         let p = |q: Position| s.map().position([q[0], q[1], q[2]]);
@@ -207,7 +222,13 @@ fn rest_time(machine: &crate::kinematics::Machine, endstop: &Rc<dyn Endstop>, fr
 
 /// Homes rails that reach their endstops together (one axis; or a delta's three towers): fast, back, slow.
 /// `from` and `to` are where the head is taken to be before, and where it is at the trigger.
-pub async fn home_rails(printer: &Rc<Printer>, rails: &[&Rail], from: Position, to: Position, axes: [bool; 3]) -> CommandResult {
+pub async fn home_rails(
+    printer: &Rc<Printer>,
+    rails: &[&Rail],
+    from: Position,
+    to: Position,
+    axes: [bool; 3],
+) -> CommandResult {
     let toolhead = printer.toolhead().clone();
     let endstops: Vec<Rc<dyn Endstop>> = rails.iter().flat_map(|rail| rail.endstops.clone()).collect();
     let homing = rails[0].homing;

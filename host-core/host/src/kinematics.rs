@@ -67,7 +67,9 @@ impl Machine {
                 true => "is not supported yet",
                 false => "is no kinematics",
             };
-            return Err(section.error("kinematics", format!("kinematics '{kind}' {why}; supported: {}", built.join(", "))));
+            return Err(
+                section.error("kinematics", format!("kinematics '{kind}' {why}; supported: {}", built.join(", ")))
+            );
         };
         let v = limits.max_velocity_mm_s;
         let a = limits.max_accel_mm_s2;
@@ -264,7 +266,9 @@ fn load_rail(printer: &Rc<Printer>, name: &str, default_position_endstop: Option
     if !(min..=max).contains(&position_endstop) {
         return Err(section.error(
             "position_endstop",
-            format!("position_endstop in section '{name}' must be between position_min and position_max ({min} to {max})"),
+            format!(
+                "position_endstop in section '{name}' must be between position_min and position_max ({min} to {max})"
+            ),
         ));
     }
     let speed = section.float("homing_speed").above(0.0).or(5.0)?;
@@ -295,7 +299,9 @@ fn load_rail(printer: &Rc<Printer>, name: &str, default_position_endstop: Option
     if (positive_dir && position_endstop == min) || (!positive_dir && position_endstop == max) {
         return Err(section.error(
             "homing_positive_dir",
-            format!("Invalid homing_positive_dir / position_endstop in '{name}': homing would move away from the endstop"),
+            format!(
+                "Invalid homing_positive_dir / position_endstop in '{name}': homing would move away from the endstop"
+            ),
         ));
     }
     Ok(Rail { name: name.to_string(), steppers, endstops, homing, range_mm: (min, max) })

@@ -85,8 +85,16 @@ fn report_shutdown(printer: &Printer) {
         for (i, s) in trapq.history().collect::<Vec<_>>().iter().rev().take(20).rev().enumerate() {
             printer.log(format!(
                 "move {i}: pt={:.6} mt={:.6} sv={:.6} a={:.6} sp=({:.6},{:.6},{:.6}) ar=({:.6},{:.6},{:.6})",
-                s.print_time, s.duration, s.start_v, 2.0 * s.half_accel,
-                s.start_pos[0], s.start_pos[1], s.start_pos[2], s.axes_r[0], s.axes_r[1], s.axes_r[2]
+                s.print_time,
+                s.duration,
+                s.start_v,
+                2.0 * s.half_accel,
+                s.start_pos[0],
+                s.start_pos[1],
+                s.start_pos[2],
+                s.axes_r[0],
+                s.axes_r[1],
+                s.axes_r[2]
             ));
         }
     }
@@ -100,12 +108,24 @@ fn report_shutdown(printer: &Printer) {
 /// What usually is behind a shutdown.
 fn hint(message: &str) -> Option<&'static str> {
     const HINTS: [(&str, &str); 6] = [
-        ("Timer too close", "A command reached the micro-controller after its time: the host was late, or the wire was."),
-        ("Stepper too far in past", "Steps reached the micro-controller after their time: the host was late, or the step rate is too high."),
+        (
+            "Timer too close",
+            "A command reached the micro-controller after its time: the host was late, or the wire was.",
+        ),
+        (
+            "Stepper too far in past",
+            "Steps reached the micro-controller after their time: the host was late, or the step rate is too high.",
+        ),
         ("Rescheduled timer in the past", "The micro-controller could not keep up: the step rate is too high for it."),
         ("Missed scheduling of next", "An output was not refreshed in time: the host or the wire stopped for a while."),
-        ("ADC out of range", "A temperature sensor reads outside min_temp..max_temp: check its wiring and sensor_type."),
-        ("not heating at expected rate", "The heater does not warm its sensor as it should: check both, and their mounting."),
+        (
+            "ADC out of range",
+            "A temperature sensor reads outside min_temp..max_temp: check its wiring and sensor_type.",
+        ),
+        (
+            "not heating at expected rate",
+            "The heater does not warm its sensor as it should: check both, and their mounting.",
+        ),
     ];
     HINTS.iter().find(|(key, _)| message.contains(key)).map(|(_, hint)| *hint)
 }

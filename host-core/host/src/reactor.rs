@@ -265,7 +265,7 @@ impl<T: Clone + 'static> Completion<T> {
 }
 
 /// First come, first served mutual exclusion between tasks (the G-code mutex).
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Mutual {
     inner: Rc<RefCell<MutualInner>>,
 }
@@ -275,12 +275,6 @@ struct MutualInner {
     held: bool,
     next_ticket: u64,
     queue: std::collections::VecDeque<(u64, Waker)>,
-}
-
-impl Default for Mutual {
-    fn default() -> Self {
-        Mutual { inner: Rc::default() }
-    }
 }
 
 impl Mutual {

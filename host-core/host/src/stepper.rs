@@ -23,6 +23,9 @@ pub struct EnableLine {
     users: Cell<u32>,
 }
 
+/// Told when a motor is switched on or off.
+type SwitchListener = Rc<dyn Fn(bool)>;
+
 pub struct Stepper {
     name: String,
     mcu: Mcu,
@@ -31,7 +34,7 @@ pub struct Stepper {
     enable: Option<Rc<EnableLine>>,
     enabled: Cell<bool>,
     /// Told when the motor is switched on or off.
-    on_switch: RefCell<Option<Rc<dyn Fn(bool)>>>,
+    on_switch: RefCell<Option<SwitchListener>>,
     rotation_distance_mm: Cell<f64>,
     steps_per_rotation: f64,
     motion: RefCell<Motion>,
@@ -56,7 +59,9 @@ impl Stepper {
         let first = printer.config.section(&base).filter(|_| base != section.name());
         let full_steps = section.int("full_steps_per_rotation").min(1).or(200)?;
         if full_steps % 4 != 0 {
-            return Err(section.error("full_steps_per_rotation", "full_steps_per_rotation invalid: must be a multiple of 4"));
+            return Err(
+                section.error("full_steps_per_rotation", "full_steps_per_rotation invalid: must be a multiple of 4")
+            );
         }
         let rotation_distance_mm = match (&first, section.has("rotation_distance")) {
             (Some(first), false) => first.float("rotation_distance").above(0.0).required()?,

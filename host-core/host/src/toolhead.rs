@@ -58,6 +58,9 @@ pub struct MoveTag {
     callbacks: Vec<LookaheadCallback>,
 }
 
+/// Told of each planned move: (print time, move).
+type MoveObserver = Rc<dyn Fn(f64, &PlannedMove<MoveTag>)>;
+
 struct Queue {
     lookahead: LookAhead<MoveTag>,
     planned: Vec<PlannedMove<MoveTag>>,
@@ -86,7 +89,7 @@ pub struct ToolHead {
     max_limits: VelocityLimits,
     wake: RefCell<Option<Completion<()>>>,
     /// Told of each planned move: (print time, move).
-    observer: RefCell<Option<Rc<dyn Fn(f64, &PlannedMove<MoveTag>)>>>,
+    observer: RefCell<Option<MoveObserver>>,
 }
 
 impl Object for ToolHead {
@@ -278,7 +281,9 @@ impl ToolHead {
     /// Is the queue so full that the sender of moves has to wait?
     pub fn must_pace(&self) -> bool {
         let q = self.queue.borrow();
-        !self.offline && !q.priming && q.print_time - self.mcu.estimated_print_time(self.printer().reactor.now()) > BUFFER_HIGH_S
+        !self.offline
+            && !q.priming
+            && q.print_time - self.mcu.estimated_print_time(self.printer().reactor.now()) > BUFFER_HIGH_S
     }
 
     /// Waits while the queue is full.
@@ -528,7 +533,7 @@ impl ToolHead {
         self.generate((est + STEPGEN_AHEAD_S).min(print_time - window));
         // Look again when a piece is used up, or when the buffer runs low.
         let until_low = (print_time - est - BUFFER_LOW_S).max(0.0) + 0.001;
-        now + until_low.min(STEPGEN_PIECE_S).max(0.005)
+        now + until_low.clamp(0.005, STEPGEN_PIECE_S)
     }
 
     // ---- homing
@@ -567,7 +572,8 @@ impl ToolHead {
             // What was planned beyond never happens; where the head is, the steppers will say.
             let p = self.position();
             self.trapq.borrow_mut().set_position(at, [p[0], p[1], p[2]]);
-            self.queue.borrow_mut().print_time = at;
+            let mut q = self.queue.borrow_mut();
+            (q.print_time, q.motion_end) = (at, at);
         }
         Ok(())
     }
@@ -591,7 +597,8 @@ impl ToolHead {
         let xyz = |p: &[f64]| format!("X:{:.6} Y:{:.6} Z:{:.6}", p[0], p[1], p[2]);
         let steppers = self.machine.steppers();
         let mcu: Vec<String> = steppers.iter().map(|s| format!("{}:{}", s.name(), s.mcu_position())).collect();
-        let motors: Vec<String> = steppers.iter().map(|s| format!("{}:{:.6}", s.name(), s.commanded_position())).collect();
+        let motors: Vec<String> =
+            steppers.iter().map(|s| format!("{}:{:.6}", s.name(), s.commanded_position())).collect();
         let kinematic = self.machine.calc_position();
         format!(
             "mcu: {}\nstepper: {}\nkinematic: {}\ntoolhead: {} E:{:.6}\ngcode: {} E:{:.6}",
@@ -680,7 +687,10 @@ fn register(printer: &Rc<Printer>) {
         toolhead.set_limits(limits);
         let message = format!(
             "max_velocity: {:.6}\nmax_accel: {:.6}\nminimum_cruise_ratio: {:.6}\nsquare_corner_velocity: {:.6}",
-            limits.max_velocity_mm_s, limits.max_accel_mm_s2, limits.minimum_cruise_ratio, limits.square_corner_velocity_mm_s
+            limits.max_velocity_mm_s,
+            limits.max_accel_mm_s2,
+            limits.minimum_cruise_ratio,
+            limits.square_corner_velocity_mm_s
         );
         printer.log(message.replace('\n', " "));
         if !given {

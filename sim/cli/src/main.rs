@@ -54,7 +54,12 @@ fn main() -> ExitCode {
         Some(Command::Export(args)) => recordings::export(args),
         Some(Command::Diff(args)) => recordings::diff(args),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "drydock", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut <Cli as clap::CommandFactory>::command(),
+                "drydock",
+                &mut std::io::stdout(),
+            );
             Ok(ExitCode::SUCCESS)
         }
     };

@@ -174,7 +174,19 @@ pub fn plan(args: PlanArgs) -> CliResult {
             let result = writeln!(
                 to,
                 "{queue},{},{},{},{},{},{},{},{},{},{},{},{},{}",
-                m.print_time, m.accel_t, m.cruise_t, m.decel_t, p[0], p[1], p[2], r[0], r[1], r[2], m.start_v, m.cruise_v, m.accel
+                m.print_time,
+                m.accel_t,
+                m.cruise_t,
+                m.decel_t,
+                p[0],
+                p[1],
+                p[2],
+                r[0],
+                r[1],
+                r[2],
+                m.start_v,
+                m.cruise_v,
+                m.accel
             );
             if let Err(error) = result {
                 failure.borrow_mut().get_or_insert(error);

@@ -52,7 +52,10 @@ fn open(path: &PathBuf) -> Result<Reader<std::io::BufReader<std::fs::File>>, Str
 pub fn export(args: ExportArgs) -> CliResult {
     let mut reader = open(&args.recording)?;
     if let Some(recovery) = reader.recovery() {
-        eprintln!("{}: not finished or damaged; opened up to its last whole block ({recovery:?})", args.recording.display());
+        eprintln!(
+            "{}: not finished or damaged; opened up to its last whole block ({recovery:?})",
+            args.recording.display()
+        );
     }
     let range = (args.from.max(0.0) * 1e9) as u64..(args.to * 1e9).min(1.8e19) as u64;
     let mut written: Vec<(String, u64)> = Vec::new();
@@ -62,7 +65,8 @@ pub fn export(args: ExportArgs) -> CliResult {
     match args.format {
         Format::Csv => {
             std::fs::create_dir_all(&args.output).map_err(|e| format!("{}: {e}", args.output.display()))?;
-            let names: Vec<String> = reader.streams().iter().filter(|(_, n)| *n > 0).map(|(s, _)| s.name.clone()).collect();
+            let names: Vec<String> =
+                reader.streams().iter().filter(|(_, n)| *n > 0).map(|(s, _)| s.name.clone()).collect();
             for name in names.iter().filter(|n| args.stream.as_ref().is_none_or(|s| s == *n)) {
                 let mut to = create(&args.output.join(format!("{name}.csv")))?;
                 let rows = export::csv::stream(&mut reader, name, range.clone(), &mut to)?;

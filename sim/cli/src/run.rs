@@ -145,8 +145,13 @@ pub fn run(args: RunArgs) -> CliResult {
         klippy_log: keep.then(|| out.join("klippy.log")),
         command: std::env::args().collect::<Vec<_>>().join(" "),
     };
-    let finished = execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", args.quiet || args.json)?;
-    let report = write_report(&finished, keep.then_some(out.as_path()))?;
+    let finished =
+        execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", args.quiet || args.json)?;
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let report = match &finished.recording {
+        Some(recording) => Some(report(&[("run", recording)], &out, &command)?),
+        None => None,
+    };
     if args.json {
         println!("{}", to_json(&finished, report.as_deref()));
     } else {
@@ -156,8 +161,17 @@ pub fn run(args: RunArgs) -> CliResult {
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn write_report(_finished: &Finished, _out: Option<&Path>) -> Result<Option<PathBuf>, Box<dyn std::error::Error>> {
-    Ok(None)
+/// One self-contained HTML file over the recordings, beside the first of them.
+fn report(runs: &[(&str, &Path)], out: &Path, command: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let mut readers = Vec::new();
+    for (label, path) in runs {
+        readers.push((*label, drydock_recording::Reader::open(path)?));
+    }
+    let mut borrowed: Vec<_> = readers.iter_mut().map(|(label, reader)| (*label, reader)).collect();
+    let study = drydock_analysis::Study::of(&mut borrowed, &drydock_analysis::Options::default())?;
+    let path = out.join("report.html");
+    std::fs::write(&path, drydock_analysis::report::html(&study, command))?;
+    Ok(path)
 }
 
 pub fn to_json(finished: &Finished, report: Option<&Path>) -> serde_json::Value {
@@ -186,7 +200,11 @@ fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
     println!("{title}");
     let time = o.print_time_s.unwrap_or(o.sim_s);
     println!("  print time     {} ({time:.1} s), {} steps", term::clock(time), o.steps);
-    println!("  real time      {:.0} x ({:.1} s of wall time)", term::factor(o.sim_s, finished.wall), finished.wall.as_secs_f64());
+    println!(
+        "  real time      {:.0} x ({:.1} s of wall time)",
+        term::factor(o.sim_s, finished.wall),
+        finished.wall.as_secs_f64()
+    );
     println!("  peak ringing   {:.1} um", o.peak_ringing_um);
     let lost: Vec<String> = o.lost_by_motor.iter().filter(|(_, n)| *n != 0).map(|(m, n)| format!("{m} {n}")).collect();
     println!("  lost steps     {} {}", o.lost_steps, lost.join(", "));
@@ -214,6 +232,35 @@ fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
     }
 }
 
+/// What `cargo run --release` shows: a whole print, without and with input shaping.
 pub fn demo() -> CliResult {
-    Err("the bundled demonstration needs its scenario".into())
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let bundled = Path::new("scenarios/first-print/scenario.ron");
+    let path = if bundled.is_file() { bundled.to_path_buf() } else { root.join(bundled) };
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let out = PathBuf::from("out");
+    std::fs::create_dir_all(&out).map_err(|e| format!("{}: {e}", out.display()))?;
+    let command = "cargo run --release";
+    let mut recordings = Vec::new();
+    let mut failed = false;
+    for (name, before) in [("shaper off", Some("SET_INPUT_SHAPER SHAPER_FREQ_X=0 SHAPER_FREQ_Y=0")), ("shaper on", None)] {
+        let mut scenario = Scenario::load(&path)?;
+        if let Some(line) = before {
+            scenario.story.insert(0, Act::Gcode(vec![line.to_string()]));
+        }
+        let options = RunOptions {
+            seed: None,
+            recording: Some(out.join(format!("{}.drydock", name.replace(' ', "-")))),
+            klippy_log: Some(out.join("klippy.log")),
+            command: command.to_string(),
+        };
+        let finished = execute(&scenario, &folder, Some(&out), options, name, false)?;
+        summary(&format!("{}, {name}", scenario.title), &finished, None);
+        failed |= !finished.outcome.ok();
+        recordings.push((name, finished.recording.unwrap_or_default()));
+    }
+    let runs: Vec<(&str, &Path)> = recordings.iter().map(|(name, path)| (*name, path.as_path())).collect();
+    let report = report(&runs, &out, command)?;
+    println!("report: {}", report.display());
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

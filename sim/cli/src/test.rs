@@ -131,7 +131,13 @@ fn run_one(path: &Path, seed: Option<u64>) -> Done {
             if failures.len() > 1 {
                 failures.iter_mut().for_each(|f| *f = f.trim().to_string());
             }
-            Done { path: path.to_path_buf(), fingerprint: o.fingerprint, sim_s: o.sim_s, wall_s: finished.wall.as_secs_f64(), failures }
+            Done {
+                path: path.to_path_buf(),
+                fingerprint: o.fingerprint,
+                sim_s: o.sim_s,
+                wall_s: finished.wall.as_secs_f64(),
+                failures,
+            }
         }
         Err(error) => Done {
             path: path.to_path_buf(),
@@ -146,7 +152,13 @@ fn run_one(path: &Path, seed: Option<u64>) -> Done {
 fn tell(done: &Done) {
     let word = if done.failures.is_empty() { "ok  " } else { "FAIL" };
     let wall = std::time::Duration::from_secs_f64(done.wall_s);
-    println!("{word} {:32} {} simulated, {:.0} x, {}", name(&done.path), term::clock(done.sim_s), term::factor(done.sim_s, wall), done.fingerprint);
+    println!(
+        "{word} {:32} {} simulated, {:.0} x, {}",
+        name(&done.path),
+        term::clock(done.sim_s),
+        term::factor(done.sim_s, wall),
+        done.fingerprint
+    );
     for failure in &done.failures {
         failure.lines().for_each(|line| println!("       {line}"));
     }

@@ -119,9 +119,9 @@ impl PartState {
 
     /// Filament was laid here.
     pub(crate) fn grow(&mut self, at_mm: [f64; 3]) {
-        for i in 0..3 {
-            self.min_mm[i] = self.min_mm[i].min(at_mm[i]);
-            self.max_mm[i] = self.max_mm[i].max(at_mm[i]);
+        for (i, at_mm) in at_mm.into_iter().enumerate() {
+            self.min_mm[i] = self.min_mm[i].min(at_mm);
+            self.max_mm[i] = self.max_mm[i].max(at_mm);
         }
     }
 

@@ -133,7 +133,7 @@ impl Endstop {
 
     /// How far `x_mm` is past the place, mm.
     #[inline]
-    pub(crate) fn into_mm(&self, x_mm: f64) -> f64 {
+    pub(crate) fn past_mm(&self, x_mm: f64) -> f64 {
         match self.side {
             Side::Above => x_mm - self.at_mm,
             Side::Below => self.at_mm - x_mm,
@@ -161,10 +161,10 @@ mod tests {
         for (side, inward) in [(Side::Above, 1.0), (Side::Below, -1.0)] {
             let e = endstop(side);
             let mut s = e.switch(0, 1);
-            assert!(!s.poll(e.into_mm(10.0 - inward)));
-            assert!(s.poll(e.into_mm(10.0 + 0.01 * inward)));
-            assert!(s.poll(e.into_mm(10.0 - 0.03 * inward)), "hysteresis holds it");
-            assert!(!s.poll(e.into_mm(10.0 - 0.06 * inward)));
+            assert!(!s.poll(e.past_mm(10.0 - inward)));
+            assert!(s.poll(e.past_mm(10.0 + 0.01 * inward)));
+            assert!(s.poll(e.past_mm(10.0 - 0.03 * inward)), "hysteresis holds it");
+            assert!(!s.poll(e.past_mm(10.0 - 0.06 * inward)));
         }
     }
 

@@ -214,8 +214,8 @@ impl Frame {
         (self.displacement_mm, self.modal_head, self.modal_bed) = (displacement, head, bed);
         let (per_s, slow) = (self.per_s, self.slow);
         let mut slow_moves = false;
-        for i in 0..3 {
-            self.base[i] = jump[i] * per_s;
+        for (i, jump) in jump.into_iter().enumerate() {
+            self.base[i] = jump * per_s;
             self.slow_base[i] += (self.base[i] - self.slow_base[i]) * slow;
             slow_moves |= self.slow_base[i].abs() > 1e-3;
         }

@@ -43,7 +43,8 @@ pub struct Checks {
 
 impl Checks {
     pub fn new(expect: Vec<Expectation>) -> Checks {
-        let watched = expect.into_iter().map(|expectation| Watched { expectation, settled: false, seen: false }).collect();
+        let watched =
+            expect.into_iter().map(|expectation| Watched { expectation, settled: false, seen: false }).collect();
         Checks { watched, failures: Vec::new() }
     }
 

@@ -21,7 +21,13 @@ pub fn write(suite: &str, cases: &[Case]) -> String {
         cases.len()
     );
     for case in cases {
-        let _ = write!(xml, "<testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\"", escape(suite), escape(&case.name), case.wall_s);
+        let _ = write!(
+            xml,
+            "<testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\"",
+            escape(suite),
+            escape(&case.name),
+            case.wall_s
+        );
         if case.failures.is_empty() {
             xml.push_str("/>\n");
             continue;

@@ -71,9 +71,15 @@ enum Doing {
     Connecting,
     Nothing,
     Lines(VecDeque<String>),
-    Printing { started_s: f64 },
-    Waiting { until_s: f64 },
-    Settling { until_s: f64 },
+    Printing {
+        started_s: f64,
+    },
+    Waiting {
+        until_s: f64,
+    },
+    Settling {
+        until_s: f64,
+    },
     Done,
 }
 
@@ -96,7 +102,8 @@ impl Session {
                 self.sample(&mut state)?;
             }
             turns += 1;
-            if turns % 4096 == 0 && !progress(Progress { sim_s: now_s, part: self.twin.host.print_progress() }) {
+            if turns.is_multiple_of(4096) && !progress(Progress { sim_s: now_s, part: self.twin.host.print_progress() })
+            {
                 break;
             }
             if state.shutdown.is_some() && state.stop_at_s.is_none() {
@@ -117,7 +124,9 @@ impl Session {
     fn next_stop(&self, doing: &Doing, end_ns: u64) -> u64 {
         let mut next = end_ns;
         if let Doing::Waiting { until_s } | Doing::Settling { until_s } = doing {
-            next = next.min((until_s * 1e9) as u64);
+            // Once it is past, something else is awaited, and time must go on.
+            let until_ns = (until_s * 1e9) as u64;
+            next = next.min(if until_ns > self.twin.now_ns() { until_ns } else { u64::MAX });
         }
         let due = self.faults.iter().map(|f| (f.at_s * 1e9) as u64).filter(|at| *at > self.twin.now_ns()).min();
         next.min(due.unwrap_or(u64::MAX)).max(self.twin.now_ns())
@@ -160,7 +169,8 @@ impl Session {
             Doing::Connecting | Doing::Nothing | Doing::Lines(_) | Doing::Waiting { .. } => match acts.pop_front() {
                 Some(Act::Gcode(lines)) => Doing::Lines(lines.into()),
                 Some(Act::Print(file)) => {
-                    *pending = Some(self.twin.console(&format!("SDCARD_PRINT_FILE FILENAME=\"{}\"", print_name(&file))));
+                    *pending =
+                        Some(self.twin.console(&format!("SDCARD_PRINT_FILE FILENAME=\"{}\"", print_name(&file))));
                     state.print_done = false;
                     Doing::Printing { started_s: now_s }
                 }
@@ -217,7 +227,12 @@ impl Session {
             *highest = highest.max(heater.body_c);
         }
         if !state.checks.is_empty() {
-            let view = View { twin: &self.twin, truth: &state.truth, print_done: state.print_done, print_time_s: state.print_time_s };
+            let view = View {
+                twin: &self.twin,
+                truth: &state.truth,
+                print_done: state.print_done,
+                print_time_s: state.print_time_s,
+            };
             state.checks.sample(self.twin.now_s(), &view);
         }
         Ok(())
@@ -226,7 +241,12 @@ impl Session {
     fn finish(mut self, mut state: RunState) -> std::io::Result<Outcome> {
         self.twin.plant.advance(self.twin.now_ns());
         self.twin.plant.truth_into(&mut state.truth);
-        let view = View { twin: &self.twin, truth: &state.truth, print_done: state.print_done, print_time_s: state.print_time_s };
+        let view = View {
+            twin: &self.twin,
+            truth: &state.truth,
+            print_done: state.print_done,
+            print_time_s: state.print_time_s,
+        };
         let failures = state.checks.finish(self.twin.now_s(), &view);
         let temperatures = self.twin.heater_names.iter().enumerate();
         let temperatures = temperatures
@@ -251,7 +271,8 @@ impl Session {
             files: state.files,
         };
         if let Some(recorder) = self.recorder.take() {
-            let mut end = End { fingerprint: outcome.fingerprint.clone(), end_ns: self.twin.now_ns(), ..End::default() };
+            let mut end =
+                End { fingerprint: outcome.fingerprint.clone(), end_ns: self.twin.now_ns(), ..End::default() };
             end.set("print_time_s", Figure::Number(outcome.print_time_s.unwrap_or(outcome.sim_s)));
             end.set("lost_steps", Figure::Number(outcome.lost_steps as f64));
             end.set("peak_ringing_um", Figure::Number(outcome.peak_ringing_um));

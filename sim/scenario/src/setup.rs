@@ -24,9 +24,17 @@ use crate::session::Session;
 #[derive(Debug)]
 pub enum PrepareError {
     /// A file cannot be read or written.
-    File { path: PathBuf, why: String },
+    File {
+        path: PathBuf,
+        why: String,
+    },
     /// The scenario or machine file is no such RON: place and cause.
-    Ron { path: PathBuf, line: usize, column: usize, why: String },
+    Ron {
+        path: PathBuf,
+        line: usize,
+        column: usize,
+        why: String,
+    },
     Config(Vec<ConfigError>),
     Setup(String),
 }
@@ -36,9 +44,10 @@ impl std::fmt::Display for PrepareError {
         match self {
             PrepareError::File { path, why } => write!(f, "{}: {why}", path.display()),
             PrepareError::Ron { path, line, column, why } => write!(f, "{}:{line}:{column}: {why}", path.display()),
-            PrepareError::Config(errors) => {
-                errors.iter().enumerate().try_for_each(|(i, e)| if i == 0 { write!(f, "{e}") } else { write!(f, "\n{e}") })
-            }
+            PrepareError::Config(errors) => errors
+                .iter()
+                .enumerate()
+                .try_for_each(|(i, e)| if i == 0 { write!(f, "{e}") } else { write!(f, "\n{e}") }),
             PrepareError::Setup(why) => f.write_str(why),
         }
     }
@@ -107,7 +116,12 @@ fn read_ron<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T
 }
 
 /// Builds the session of a scenario; paths in it are relative to `folder`.
-pub fn prepare(scenario: &Scenario, folder: &Path, disk: &dyn Disk, options: &RunOptions) -> Result<Session, PrepareError> {
+pub fn prepare(
+    scenario: &Scenario,
+    folder: &Path,
+    disk: &dyn Disk,
+    options: &RunOptions,
+) -> Result<Session, PrepareError> {
     let config_path = folder.join(&scenario.config);
     let config_path = config_path.to_string_lossy();
     let source = Appended { inner: disk.source(), path: &config_path, text: &scenario.config_append };
@@ -217,7 +231,8 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
     }
     for (name, share) in &changes.torque_share {
         let motor = machine.motors.iter_mut().find(|m| m.name == *name);
-        let motor = motor.ok_or_else(|| PrepareError::Setup(format!("torque_share: the machine has no motor '{name}'")))?;
+        let motor =
+            motor.ok_or_else(|| PrepareError::Setup(format!("torque_share: the machine has no motor '{name}'")))?;
         if let Drive::Rotor(rotor) = &mut motor.model {
             rotor.torque_efficiency *= share;
         }
@@ -230,9 +245,9 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
         machine.heaters[index].body =
             Body::Hotend(Hotend::single_node(simple.power_w, simple.capacity_j_k, simple.resistance_k_w));
     }
-    machine.validate().map_err(|errors| {
-        PrepareError::Setup(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })
+    machine
+        .validate()
+        .map_err(|errors| PrepareError::Setup(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 fn mcu_config(name: &str, scenario: &Scenario) -> McuConfig {
@@ -257,7 +272,14 @@ fn line_config(line: &Line) -> SerialConfig {
     }
 }
 
-fn header(scenario: &Scenario, config: &Config, wiring: &Wiring, mcus: &[McuConfig], seed: u64, options: &RunOptions) -> Header {
+fn header(
+    scenario: &Scenario,
+    config: &Config,
+    wiring: &Wiring,
+    mcus: &[McuConfig],
+    seed: u64,
+    options: &RunOptions,
+) -> Header {
     let pretty = ron::ser::PrettyConfig::default();
     let text = |files: &[drydock_host::config::SourceText]| {
         files.iter().map(|f| f.text.to_string()).collect::<Vec<_>>().join("\n")
@@ -266,9 +288,12 @@ fn header(scenario: &Scenario, config: &Config, wiring: &Wiring, mcus: &[McuConf
     let clock_of = |motor: usize| {
         let wire = wiring.wires.iter().find(|w| w.device == Device::Step { motor });
         let mcu = wire.map_or("mcu", |w| w.mcu.as_str()).to_string();
-        let hz = wiring.mcus.iter().position(|n| *n == mcu).and_then(|i| mcus.get(i)).map_or(0.0, |c| {
-            f64::from(c.clock_freq_hz) * (1.0 + c.drift_ppm * 1e-6)
-        });
+        let hz = wiring
+            .mcus
+            .iter()
+            .position(|n| *n == mcu)
+            .and_then(|i| mcus.get(i))
+            .map_or(0.0, |c| f64::from(c.clock_freq_hz) * (1.0 + c.drift_ppm * 1e-6));
         (mcu, hz)
     };
     Header {

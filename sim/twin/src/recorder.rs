@@ -92,7 +92,12 @@ impl Recorder {
         }
         for (motor, m) in self.truth.motors.iter().enumerate() {
             let load_angle_deg = m.load_angle_rad.to_degrees();
-            self.writer.push(Load { at_ns, motor: motor as u8, load_angle_deg, lost_steps: m.lost_full_steps as i32 })?;
+            self.writer.push(Load {
+                at_ns,
+                motor: motor as u8,
+                load_angle_deg,
+                lost_steps: m.lost_full_steps as i32,
+            })?;
         }
         for (fan, speed) in twin.loom.fan_duty.iter().enumerate() {
             if self.last_fans.get(fan) != Some(speed) {
@@ -200,9 +205,10 @@ pub fn describe(kind: &EventKind) -> (u8, String) {
         EventKind::HitEndOfTravel { axis, force_n } => {
             (Event::ERROR, format!("axis {} ran into its end with {force_n:.0} N", ["X", "Y", "Z"][*axis % 3]))
         }
-        EventKind::NozzleHitPart { at_mm: p, force_n } => {
-            (Event::WARNING, format!("the nozzle hit the part at {:.1}, {:.1}, {:.2} mm with {force_n:.1} N", p[0], p[1], p[2]))
-        }
+        EventKind::NozzleHitPart { at_mm: p, force_n } => (
+            Event::WARNING,
+            format!("the nozzle hit the part at {:.1}, {:.1}, {:.2} mm with {force_n:.1} N", p[0], p[1], p[2]),
+        ),
         EventKind::PartKnockedLoose { force_n } => (Event::ERROR, format!("the part came loose at {force_n:.1} N")),
         EventKind::PartAtRest { moved_mm: m } => {
             (Event::INFO, format!("the loose part rests, moved by {:.1}, {:.1}, {:.1} mm", m[0], m[1], m[2]))

@@ -14,24 +14,61 @@ use drydock_plant::{HeaterBasics, HeaterKind, Machine, MachineBasics, MotorBasic
 /// What a pin does. Indices are places in the machine's lists.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Device {
-    Step { motor: usize },
+    Step {
+        motor: usize,
+    },
     /// Forward while the level is `forward`.
-    Dir { motor: usize, forward: bool },
+    Dir {
+        motor: usize,
+        forward: bool,
+    },
     /// On while the level is `on`.
-    Enable { motor: usize, on: bool },
-    Heater { heater: usize, on: bool },
-    Fan { fan: usize, on: bool },
-    Thermistor { sensor: usize },
+    Enable {
+        motor: usize,
+        on: bool,
+    },
+    Heater {
+        heater: usize,
+        on: bool,
+    },
+    Fan {
+        fan: usize,
+        on: bool,
+    },
+    Thermistor {
+        sensor: usize,
+    },
     /// The pin reads `pressed` while the switch is pressed.
-    Endstop { endstop: usize, pressed: bool },
-    Probe { probe: usize, pressed: bool },
+    Endstop {
+        endstop: usize,
+        pressed: bool,
+    },
+    Probe {
+        probe: usize,
+        pressed: bool,
+    },
     /// Servo pulses of a BLTouch.
-    BltouchControl { probe: usize },
-    AccelerometerCs { chip: usize },
-    TmcUart { motor: usize, kind: String, address: u8 },
-    TmcSpi { motor: usize, kind: String },
+    BltouchControl {
+        probe: usize,
+    },
+    AccelerometerCs {
+        chip: usize,
+    },
+    TmcUart {
+        motor: usize,
+        kind: String,
+        address: u8,
+    },
+    TmcSpi {
+        motor: usize,
+        kind: String,
+    },
     /// The DIAG output of a driver, for sensorless homing.
-    TmcDiag { motor: usize, axis: usize, pressed: bool },
+    TmcDiag {
+        motor: usize,
+        axis: usize,
+        pressed: bool,
+    },
 }
 
 /// One soldered pin.
@@ -85,7 +122,11 @@ pub fn from_config(config: &Config) -> Result<Wiring> {
         "cartesian" => Shape::Cartesian { bed_slinger: true },
         "corexy" => Shape::CoreXy,
         "delta" => Shape::Delta(delta_geometry(config, &printer)?),
-        other => return Err(WiringError(format!("[printer] kinematics: '{other}' has no machine yet; corexy, cartesian or delta have"))),
+        other => {
+            return Err(WiringError(format!(
+                "[printer] kinematics: '{other}' has no machine yet; corexy, cartesian or delta have"
+            )));
+        }
     };
     let is_delta = matches!(shape, Shape::Delta(_));
     let mut b = Builder {
@@ -108,7 +149,10 @@ pub fn from_config(config: &Config) -> Result<Wiring> {
     };
     b.ranges(is_delta)?;
     b.probe();
-    b.rails(if is_delta { ["stepper_a", "stepper_b", "stepper_c"] } else { ["stepper_x", "stepper_y", "stepper_z"] }, is_delta)?;
+    b.rails(
+        if is_delta { ["stepper_a", "stepper_b", "stepper_c"] } else { ["stepper_x", "stepper_y", "stepper_z"] },
+        is_delta,
+    )?;
     b.heaters()?;
     b.fans();
     b.drivers();
@@ -145,12 +189,14 @@ fn gear_ratio(section: &Section) -> f64 {
 }
 
 fn delta_geometry(config: &Config, printer: &Section) -> Result<Delta> {
-    let radius_mm = number(printer, "delta_radius").ok_or_else(|| WiringError("[printer] delta_radius is missing".into()))?;
+    let radius_mm =
+        number(printer, "delta_radius").ok_or_else(|| WiringError("[printer] delta_radius is missing".into()))?;
     let mut delta = Delta { radius_mm, ..Delta::default() };
     for (i, name) in ["stepper_a", "stepper_b", "stepper_c"].iter().enumerate() {
         let tower = section(config, name)?;
         let first = delta.arm_length_mm[0];
-        delta.arm_length_mm[i] = number(&tower, "arm_length").unwrap_or(if i == 0 { delta.arm_length_mm[0] } else { first });
+        delta.arm_length_mm[i] =
+            number(&tower, "arm_length").unwrap_or(if i == 0 { delta.arm_length_mm[0] } else { first });
         delta.tower_angle_deg[i] = number(&tower, "angle").unwrap_or(delta.tower_angle_deg[i]);
     }
     Ok(delta)
@@ -236,7 +282,8 @@ impl Builder<'_> {
         let base = section.name().trim_end_matches(|c: char| c.is_ascii_digit()).to_string();
         let first = self.config.section(&base);
         let value = |option| number(section, option).or_else(|| number(first.as_ref()?, option));
-        let need = |option| value(option).ok_or_else(|| WiringError(format!("[{}] {option} is missing", section.name())));
+        let need =
+            |option| value(option).ok_or_else(|| WiringError(format!("[{}] {option} is missing", section.name())));
         let motor = self.basics.motors.len();
         self.basics.motors.push(MotorBasics {
             name: section.name().to_string(),
@@ -258,14 +305,16 @@ impl Builder<'_> {
         let place = |option| number(section, option).or_else(|| number(first, option));
         let (watches, at_mm, side) = if is_delta {
             let Shape::Delta(geometry) = &self.basics.shape else { return };
-            let at = place("position_endstop").or_else(|| number(&self.config.section("stepper_a")?, "position_endstop"));
+            let at =
+                place("position_endstop").or_else(|| number(&self.config.section("stepper_a")?, "position_endstop"));
             let arm = geometry.arm_length_mm[rail];
             let rise = (arm * arm - geometry.radius_mm * geometry.radius_mm).max(0.0).sqrt();
             (Watches::Rail(rail), at.unwrap_or(0.0) + rise, Side::Above)
         } else {
             let (min, max) = (place("position_min").unwrap_or(0.0), place("position_max").unwrap_or(200.0));
             let at = place("position_endstop").unwrap_or(min);
-            let given = text(first, "homing_positive_dir").map(|t| matches!(t.to_lowercase().as_str(), "true" | "1" | "yes" | "on"));
+            let given = text(first, "homing_positive_dir")
+                .map(|t| matches!(t.to_lowercase().as_str(), "true" | "1" | "yes" | "on"));
             let positive = given.unwrap_or(at > (min + max) / 2.0);
             (Watches::Axis(rail), at, if positive { Side::Above } else { Side::Below })
         };
@@ -300,7 +349,9 @@ impl Builder<'_> {
     fn fans(&mut self) {
         // The part fan comes first: it is the one that cools the melt.
         let names: Vec<String> = self.config.names().map(str::to_string).collect();
-        let is_fan = |name: &String| ["fan", "heater_fan", "controller_fan", "fan_generic"].contains(&name.split(' ').next().unwrap_or_default());
+        let is_fan = |name: &String| {
+            ["fan", "heater_fan", "controller_fan", "fan_generic"].contains(&name.split(' ').next().unwrap_or_default())
+        };
         let mut fans: Vec<String> = names.into_iter().filter(is_fan).collect();
         fans.sort_by_key(|name| name != "fan");
         for name in fans {

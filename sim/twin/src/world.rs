@@ -48,9 +48,10 @@ pub enum SetupError {
 impl std::fmt::Display for SetupError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            SetupError::Config(errors) => {
-                errors.iter().enumerate().try_for_each(|(i, e)| if i == 0 { write!(f, "{e}") } else { write!(f, "\n{e}") })
-            }
+            SetupError::Config(errors) => errors
+                .iter()
+                .enumerate()
+                .try_for_each(|(i, e)| if i == 0 { write!(f, "{e}") } else { write!(f, "\n{e}") }),
             SetupError::Machine(text) | SetupError::Wiring(text) => f.write_str(text),
         }
     }
@@ -336,7 +337,10 @@ fn solder(mcu: &mut VirtualMcu, name: &str, wiring: &Wiring) -> Result<Soldered,
     let mut drivers = Vec::new();
     for wire in wiring.wires.iter().filter(|w| w.mcu == name) {
         let Some(pin) = mcu.pin(&wire.pin) else {
-            return Err(SetupError::Wiring(format!("micro-controller '{name}' has no pin '{}' (wanted for {:?})", wire.pin, wire.device)));
+            return Err(SetupError::Wiring(format!(
+                "micro-controller '{name}' has no pin '{}' (wanted for {:?})",
+                wire.pin, wire.device
+            )));
         };
         let index = usize::from(pin);
         if table.len() <= index {
@@ -352,7 +356,9 @@ fn solder(mcu: &mut VirtualMcu, name: &str, wiring: &Wiring) -> Result<Soldered,
             Device::AccelerometerCs { chip } => {
                 mcu.attach_adxl345(pin, *chip as u8, Adxl345Config { clock_error: wiring.accelerometer_clock_error });
             }
-            Device::TmcUart { motor, kind, address } => drivers.push((mcu.attach_tmc_uart(pin, *address, tmc(kind)), *motor)),
+            Device::TmcUart { motor, kind, address } => {
+                drivers.push((mcu.attach_tmc_uart(pin, *address, tmc(kind)), *motor))
+            }
             Device::TmcSpi { motor, kind } => drivers.push((mcu.attach_tmc_spi(pin, tmc(kind)), *motor)),
             _ => {}
         }

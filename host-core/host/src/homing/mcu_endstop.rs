@@ -45,8 +45,7 @@ impl Endstop for McuEndstop {
     }
 
     fn home_start(&self, print_time: f64, sample: Sampling, triggered: bool) -> Completion<()> {
-        let done =
-            self.input.home_start(print_time, sample.sample_s, sample.sample_count, sample.rest_s, triggered);
+        let done = self.input.home_start(print_time, sample.sample_s, sample.sample_count, sample.rest_s, triggered);
         let ended = self.reactor.completion();
         let end = ended.clone();
         self.reactor.spawn("endstop", async move {

@@ -79,7 +79,8 @@ pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError>
     for saved in printer.config.sections_with_prefix("bed_mesh ") {
         match profile::load(&saved)? {
             Some(probed) => drop(profiles.insert(saved.identifier().to_string(), probed)),
-            None => printer.log(format!("bed_mesh: Profile [{}] is of another version and was left out", saved.identifier())),
+            None => printer
+                .log(format!("bed_mesh: Profile [{}] is of another version and was left out", saved.identifier())),
         }
     }
     let mesh = Rc::new(BedMesh {
@@ -183,9 +184,7 @@ impl BedMesh {
 
     pub fn save_profile(&self, printer: &Rc<Printer>, name: &str) -> CommandResult {
         let Some(surface) = self.surface() else {
-            printer.gcode.respond_info(&format!(
-                "Unable to save to profile [{name}], the bed has not been probed"
-            ));
+            printer.gcode.respond_info(&format!("Unable to save to profile [{name}], the bed has not been probed"));
             return Ok(());
         };
         let section = format!("bed_mesh {name}");

@@ -51,8 +51,7 @@ pub struct BlTouch {
 pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
     let control = printer.pins.take(printer, section, "control_pin", PinFlags::OUTPUT, None)?;
     let sensor = printer.pins.take(printer, section, "sensor_pin", PinFlags::INPUT, None)?;
-    let setup =
-        PwmSetup { cycle_time_s: PERIOD_S, start_value: 0.0, shutdown_value: 0.0, max_duration_s: 0.0 };
+    let setup = PwmSetup { cycle_time_s: PERIOD_S, start_value: 0.0, shutdown_value: 0.0, max_duration_s: 0.0 };
     // Old clones need it; ours judges a raised pin by its resting level alone.
     section.boolean("pin_up_touch_mode_reports_triggered").or(true)?;
     let bltouch = Rc::new(BlTouch {

@@ -52,7 +52,9 @@ impl Object for ExcludeObject {
                 Value::from_iter(fields)
             })
             .collect();
-        Some(minijinja::context! { objects => objects, excluded_objects => s.excluded.clone(), current_object => s.current.clone() })
+        Some(
+            minijinja::context! { objects => objects, excluded_objects => s.excluded.clone(), current_object => s.current.clone() },
+        )
     }
 }
 
@@ -172,9 +174,15 @@ fn register(printer: &Rc<Printer>, this: &Rc<ExcludeObject>) {
         }
         if command.get("NAME").is_some() {
             let json = |key: &str| -> Result<Option<Value>, CommandError> {
-                command.get(key).map(|text| crate::macros::parse_literal(text).map_err(|m| CommandError::new(format!("{key}: {m}")))).transpose()
+                command
+                    .get(key)
+                    .map(|text| {
+                        crate::macros::parse_literal(text).map_err(|m| CommandError::new(format!("{key}: {m}")))
+                    })
+                    .transpose()
             };
-            let centre = command.get("CENTER").map(|text| crate::macros::parse_literal(&format!("[{text}]"))).transpose();
+            let centre =
+                command.get("CENTER").map(|text| crate::macros::parse_literal(&format!("[{text}]"))).transpose();
             let centre = centre.map_err(|m| CommandError::new(format!("CENTER: {m}")))?;
             let object = Known { name: name_of(command)?, centre, polygon: json("POLYGON")? };
             me.install(printer);
@@ -190,17 +198,21 @@ fn register(printer: &Rc<Printer>, this: &Rc<ExcludeObject>) {
         Ok(())
     });
     let me = this.clone();
-    gcode.register("EXCLUDE_OBJECT_START", "Marks the beginning the current object as labeled", move |printer, command| {
-        let name = name_of(command)?;
-        me.install(printer);
-        let mut s = me.state.borrow_mut();
-        if !s.objects.iter().any(|o| o.name == name) {
-            s.objects.push(Known { name: name.clone(), centre: None, polygon: None });
-            s.objects.sort_by(|a, b| a.name.cmp(&b.name));
-        }
-        s.current = Some(name);
-        Ok(())
-    });
+    gcode.register(
+        "EXCLUDE_OBJECT_START",
+        "Marks the beginning the current object as labeled",
+        move |printer, command| {
+            let name = name_of(command)?;
+            me.install(printer);
+            let mut s = me.state.borrow_mut();
+            if !s.objects.iter().any(|o| o.name == name) {
+                s.objects.push(Known { name: name.clone(), centre: None, polygon: None });
+                s.objects.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+            s.current = Some(name);
+            Ok(())
+        },
+    );
     let me = this.clone();
     gcode.register("EXCLUDE_OBJECT_END", "Marks the end the current object", move |printer, command| {
         let mut s = me.state.borrow_mut();
@@ -211,7 +223,9 @@ fn register(printer: &Rc<Printer>, this: &Rc<ExcludeObject>) {
         if let Some(name) = command.get("NAME").map(str::to_uppercase)
             && name != current
         {
-            printer.gcode.respond_info(&format!("EXCLUDE_OBJECT_END NAME={name} does not match the current object NAME={current}"));
+            printer.gcode.respond_info(&format!(
+                "EXCLUDE_OBJECT_END NAME={name} does not match the current object NAME={current}"
+            ));
         }
         Ok(())
     });

@@ -49,7 +49,8 @@ impl FirmwareRetraction {
             let mut s = me.settings.borrow_mut();
             s.retract_length_mm = command.float("RETRACT_LENGTH").min(0.0).or(s.retract_length_mm)?;
             s.retract_speed_mm_s = command.float("RETRACT_SPEED").min(1.0).or(s.retract_speed_mm_s)?;
-            s.unretract_extra_length_mm = command.float("UNRETRACT_EXTRA_LENGTH").min(0.0).or(s.unretract_extra_length_mm)?;
+            s.unretract_extra_length_mm =
+                command.float("UNRETRACT_EXTRA_LENGTH").min(0.0).or(s.unretract_extra_length_mm)?;
             s.unretract_speed_mm_s = command.float("UNRETRACT_SPEED").min(1.0).or(s.unretract_speed_mm_s)?;
             me.retracted.set(false);
             Ok(())

@@ -29,12 +29,20 @@ pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError>
     }
     for (name, clockwise) in [("G2", true), ("G3", false)] {
         let plane = plane.clone();
-        printer.gcode.register(name, "Arc move", move |printer, command| arc(printer, command, plane.get(), clockwise, resolution_mm));
+        printer.gcode.register(name, "Arc move", move |printer, command| {
+            arc(printer, command, plane.get(), clockwise, resolution_mm)
+        });
     }
     Ok(())
 }
 
-fn arc(printer: &Rc<Printer>, command: &Command<'_>, plane: [usize; 3], clockwise: bool, resolution_mm: f64) -> CommandResult {
+fn arc(
+    printer: &Rc<Printer>,
+    command: &Command<'_>,
+    plane: [usize; 3],
+    clockwise: bool,
+    resolution_mm: f64,
+) -> CommandResult {
     let frame = printer.gcode_move();
     if !frame.absolute_coordinates() {
         return Err(CommandError::new("G2/G3 does not support relative move mode"));
@@ -74,7 +82,14 @@ fn arc(printer: &Rc<Printer>, command: &Command<'_>, plane: [usize; 3], clockwis
 }
 
 /// The end points of the chords, the target last.
-fn chords(from: [f64; 3], to: [f64; 3], offset: [f64; 2], plane: [usize; 3], clockwise: bool, resolution_mm: f64) -> Vec<[f64; 3]> {
+fn chords(
+    from: [f64; 3],
+    to: [f64; 3],
+    offset: [f64; 2],
+    plane: [usize; 3],
+    clockwise: bool,
+    resolution_mm: f64,
+) -> Vec<[f64; 3]> {
     let [a, b, h] = plane;
     let centre = [from[a] + offset[0], from[b] + offset[1]];
     let (r_a, r_b) = (-offset[0], -offset[1]);

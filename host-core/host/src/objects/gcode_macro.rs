@@ -29,14 +29,19 @@ impl GcodeMacro {
     pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
         let name = section.identifier().to_string();
         if name.contains(' ') {
-            return Err(section.section_error(format!("Name of section '{}' contains illegal whitespace", section.name())));
+            return Err(
+                section.section_error(format!("Name of section '{}' contains illegal whitespace", section.name()))
+            );
         }
         let template = Template::compile(&format!("{}:gcode", section.name()), &section.gcode_required("gcode")?)?;
         let mut variables = BTreeMap::new();
         for option in section.prefix_options("variable_") {
             let literal = section.text(&option).required()?;
             let value = parse_literal(&literal).map_err(|m| {
-                section.error(&option, format!("Option '{option}' in section '{}' is not a valid literal: {m}", section.name()))
+                section.error(
+                    &option,
+                    format!("Option '{option}' in section '{}' is not a valid literal: {m}", section.name()),
+                )
             })?;
             variables.insert(option["variable_".len()..].to_string(), value);
         }
@@ -88,7 +93,8 @@ impl GcodeMacro {
     async fn run_once(&self, printer: &Rc<Printer>, command: &crate::gcode::OwnedCommand) -> CommandResult {
         let script = {
             let source = printer.status_source();
-            let variables: Vec<(String, Value)> = self.variables.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let variables: Vec<(String, Value)> =
+                self.variables.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
             let context = Context::for_command(&source, command).with_variables(variables);
             let rendered = self.template.render(&context)?;
             run_actions(printer, &rendered.actions)?;
@@ -109,18 +115,17 @@ fn register(printer: &Rc<Printer>, alias: &str, description: &str, this: Rc<Gcod
 fn register_set_variable(printer: &Rc<Printer>) {
     printer.gcode.register("SET_GCODE_VARIABLE", "Set the value of a G-Code macro variable", |printer, command| {
         let name = command.text("MACRO").required()?;
-        let found = printer
-            .lookup_all::<GcodeMacro>()
-            .into_iter()
-            .find(|(section, _)| section.strip_prefix("gcode_macro ").is_some_and(|n| n.trim().eq_ignore_ascii_case(name)));
+        let found = printer.lookup_all::<GcodeMacro>().into_iter().find(|(section, _)| {
+            section.strip_prefix("gcode_macro ").is_some_and(|n| n.trim().eq_ignore_ascii_case(name))
+        });
         let (_, this) = found.ok_or_else(|| CommandError::new(format!("The value '{name}' is not valid for MACRO")))?;
         let variable = command.text("VARIABLE").required()?.to_lowercase();
         let literal = command.text("VALUE").required()?;
         if !this.variables.borrow().contains_key(&variable) {
             return Err(CommandError::new(format!("Unknown gcode_macro variable '{variable}'")));
         }
-        let value =
-            parse_literal(literal).map_err(|m| CommandError::new(format!("Unable to parse '{literal}' as a literal: {m}")))?;
+        let value = parse_literal(literal)
+            .map_err(|m| CommandError::new(format!("Unable to parse '{literal}' as a literal: {m}")))?;
         this.variables.borrow_mut().insert(variable, value);
         Ok(())
     });

@@ -35,10 +35,14 @@ fn describe(error: &ShaperError) -> String {
     let known: Vec<&str> = AnyShaper::ALL.iter().map(AnyShaper::name).collect();
     match error {
         ShaperError::UnknownShaper { name } => format!("Unsupported shaper type: {name} (known: {})", known.join(", ")),
-        ShaperError::BadArgument { text } => format!("shaper argument '{text}' is not understood: mzv takes n=, t= or tau="),
+        ShaperError::BadArgument { text } => {
+            format!("shaper argument '{text}' is not understood: mzv takes n=, t= or tau=")
+        }
         ShaperError::TooFewPulses { n } => format!("mzv needs at least 3 pulses, not {n}"),
         ShaperError::TooManyPulses { n, max } => format!("{n} pulses are more than the {max} that a shaper may have"),
-        ShaperError::TooLong { n, t } => format!("{n} pulses are too few for a duration of {t} periods: n must be above 2t + 1"),
+        ShaperError::TooLong { n, t } => {
+            format!("{n} pulses are too few for a duration of {t} periods: n must be above 2t + 1")
+        }
         ShaperError::NotPositive { argument } => format!("shaper argument {argument} must be above 0"),
         ShaperError::NegativePulse => "these shaper arguments need an amplitude below zero".to_string(),
         ShaperError::DampingOutOfRange { damping, max } => {
@@ -78,9 +82,11 @@ impl InputShaper {
                 me.apply(&printer);
             }
         });
-        printer.gcode.register("SET_INPUT_SHAPER", "Set cartesian parameters for input shaper", move |printer, command| {
-            this.command(printer, command)
-        });
+        printer.gcode.register(
+            "SET_INPUT_SHAPER",
+            "Set cartesian parameters for input shaper",
+            move |printer, command| this.command(printer, command),
+        );
         Ok(())
     }
 

@@ -47,7 +47,7 @@ impl Object for ManualProbe {
 
 /// The tried heights next below and above.
 fn neighbours(tried_mm: &[f64], z_mm: f64) -> (Option<f64>, Option<f64>) {
-    let below = tried_mm.iter().copied().filter(|t| *t < z_mm - 1e-9).next_back();
+    let below = tried_mm.iter().copied().rfind(|t| *t < z_mm - 1e-9);
     let above = tried_mm.iter().copied().find(|t| *t > z_mm + 1e-9);
     (below, above)
 }
@@ -137,13 +137,12 @@ pub fn start(
         return Err(CommandError::new("Must home before manual probe"));
     }
     let [x, y, z, _] = toolhead.position();
-    let session =
-        Session { speed_mm_s, start: [x, y, z], tried_mm: Vec::new(), z_mm: z, finish: Box::new(finish) };
+    let session = Session { speed_mm_s, start: [x, y, z], tried_mm: Vec::new(), z_mm: z, finish: Box::new(finish) };
     *of(printer)?.session.borrow_mut() = Some(session);
     register_commands(printer);
-    printer.gcode.respond_info(
-        "Starting manual Z probe. Use TESTZ to adjust position.\nFinish with ACCEPT or ABORT command.",
-    );
+    printer
+        .gcode
+        .respond_info("Starting manual Z probe. Use TESTZ to adjust position.\nFinish with ACCEPT or ABORT command.");
     report(printer)
 }
 
@@ -174,9 +173,9 @@ fn accept(printer: &Rc<Printer>) -> CommandResult {
     let Some(session) = end(printer)? else { return Ok(()) };
     let moved = (x - session.start[0]).abs() > 1e-6 || (y - session.start[1]).abs() > 1e-6;
     if moved || z >= session.start[2] {
-        printer.gcode.respond_info(
-            "Manual probe failed! Use TESTZ commands to position the\nnozzle prior to running ACCEPT.",
-        );
+        printer
+            .gcode
+            .respond_info("Manual probe failed! Use TESTZ commands to position the\nnozzle prior to running ACCEPT.");
         (session.finish)(printer, None);
         return Ok(());
     }
@@ -193,7 +192,8 @@ fn test_z(printer: &Rc<Printer>, command: &Command<'_>) -> CommandResult {
         let mut session = probe.session.borrow_mut();
         let Some(session) = session.as_mut() else { return Ok(()) };
         let target = next_height(request, &session.tried_mm, here);
-        let target = target.ok_or_else(|| command.error(format!("Error on '{}': unable to parse {request}", command.raw())))?;
+        let target =
+            target.ok_or_else(|| command.error(format!("Error on '{}': unable to parse {request}", command.raw())))?;
         if !session.tried_mm.iter().any(|t| (t - here).abs() < 1e-9) {
             session.tried_mm.push(here);
             session.tried_mm.sort_by(f64::total_cmp);

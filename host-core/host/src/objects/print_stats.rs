@@ -51,18 +51,22 @@ impl PrintStats {
         let this = Rc::new(PrintStats::default());
         this.reset();
         printer.add_object("print_stats", this);
-        printer.gcode.register("SET_PRINT_STATS_INFO", "Pass slicer info like layer act and total to klipper", |printer, command| {
-            let this = PrintStats::of(printer);
-            let mut s = this.stats.borrow_mut();
-            if let Some(total) = command.int("TOTAL_LAYER").min(0).optional()? {
-                s.total_layer = (total > 0).then_some(total);
-                s.current_layer = (total > 0).then_some(0);
-            }
-            if let (Some(current), Some(total)) = (command.int("CURRENT_LAYER").min(0).optional()?, s.total_layer) {
-                s.current_layer = Some(current.min(total));
-            }
-            Ok(())
-        });
+        printer.gcode.register(
+            "SET_PRINT_STATS_INFO",
+            "Pass slicer info like layer act and total to klipper",
+            |printer, command| {
+                let this = PrintStats::of(printer);
+                let mut s = this.stats.borrow_mut();
+                if let Some(total) = command.int("TOTAL_LAYER").min(0).optional()? {
+                    s.total_layer = (total > 0).then_some(total);
+                    s.current_layer = (total > 0).then_some(0);
+                }
+                if let (Some(current), Some(total)) = (command.int("CURRENT_LAYER").min(0).optional()?, s.total_layer) {
+                    s.current_layer = Some(current.min(total));
+                }
+                Ok(())
+            },
+        );
     }
 
     pub fn of(printer: &Printer) -> Rc<PrintStats> {

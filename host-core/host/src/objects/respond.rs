@@ -15,7 +15,7 @@ fn prefix_of(kind: &str) -> Option<&'static str> {
 pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
     let names: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
     let kind = section.choice("default_type", &names).or("echo")?;
-    let default = section.text("default_prefix").or(prefix_of(&kind).unwrap_or("echo:"))?;
+    let default = section.text("default_prefix").or(prefix_of(kind).unwrap_or("echo:"))?;
     let m118 = default.clone();
     printer.gcode.register("M118", "Send a message to the terminal", move |printer, command| {
         printer.gcode.respond_raw(format!("{m118} {}", command.raw_params()).trim_end().to_string());
@@ -28,7 +28,9 @@ pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError>
             let kind = kind.to_lowercase();
             let (base, no_space) = kind.strip_suffix("_no_space").map_or((kind.as_str(), false), |b| (b, true));
             let known = prefix_of(base).ok_or_else(|| {
-                CommandError::new(format!("RESPOND TYPE '{kind}' is invalid. Must be one of 'echo', 'command', or 'error'"))
+                CommandError::new(format!(
+                    "RESPOND TYPE '{kind}' is invalid. Must be one of 'echo', 'command', or 'error'"
+                ))
             })?;
             prefix = known.to_string();
             space = if no_space { "" } else { " " };

@@ -33,7 +33,8 @@ impl SaveVariables {
     pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
         let path = section.text("filename").required()?;
         let text = printer.files().read_text(&path).unwrap_or_default();
-        let variables = parse(&text).map_err(|m| section.error("filename", format!("Unable to parse existing variable file: {m}")))?;
+        let variables = parse(&text)
+            .map_err(|m| section.error("filename", format!("Unable to parse existing variable file: {m}")))?;
         let this = Rc::new(SaveVariables { path, variables: RefCell::new(variables) });
         printer.add_object("save_variables", this.clone());
         printer.gcode.register("SAVE_VARIABLE", "Save arbitrary variables to disk", move |printer, command| {
@@ -58,8 +59,9 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
         if line.is_empty() || line.starts_with(['#', ';']) || line.eq_ignore_ascii_case("[variables]") {
             continue;
         }
-        let (name, literal) =
-            line.split_once(['=', ':']).ok_or_else(|| format!("line {}: 'name = value' expected, found '{line}'", index + 1))?;
+        let (name, literal) = line
+            .split_once(['=', ':'])
+            .ok_or_else(|| format!("line {}: 'name = value' expected, found '{line}'", index + 1))?;
         crate::macros::parse_literal(literal.trim()).map_err(|m| format!("line {}: {m}", index + 1))?;
         variables.insert(name.trim().to_lowercase(), literal.trim().to_string());
     }

@@ -45,7 +45,9 @@ impl Test {
         }
         match self.law {
             Law::Steps { delta, height_mm } => self.start + delta * (z / height_mm).floor(),
-            Law::Slope { factor, band_mm } if band_mm > 0.0 => self.start + ((z / band_mm).floor() + 0.5) * band_mm * factor,
+            Law::Slope { factor, band_mm } if band_mm > 0.0 => {
+                self.start + ((z / band_mm).floor() + 0.5) * band_mm * factor
+            }
             Law::Slope { factor, .. } => self.start + factor * z,
         }
     }
@@ -99,7 +101,9 @@ impl MoveTransform for TuningTower {
         if let Some(script) = script
             && !printer.gcode.run_line_sync(&printer, &script)?
         {
-            return Err(CommandError::new(format!("TUNING_TOWER can not run '{script}': the command takes printer time")));
+            return Err(CommandError::new(format!(
+                "TUNING_TOWER can not run '{script}': the command takes printer time"
+            )));
         }
         match next {
             Some(next) => next.move_to(to, speed),
@@ -121,9 +125,13 @@ pub fn load(printer: &Rc<Printer>) {
             true => old_next,
         };
         let message = match test.law {
-            Law::Slope { factor, band_mm } if band_mm > 0.0 => format!("start={:.6} factor={factor:.6} band={band_mm:.6}", test.start),
+            Law::Slope { factor, band_mm } if band_mm > 0.0 => {
+                format!("start={:.6} factor={factor:.6} band={band_mm:.6}", test.start)
+            }
             Law::Slope { factor, .. } => format!("start={:.6} factor={factor:.6}", test.start),
-            Law::Steps { delta, height_mm } => format!("start={:.6} step_delta={delta:.6} step_height={height_mm:.6}", test.start),
+            Law::Steps { delta, height_mm } => {
+                format!("start={:.6} step_delta={delta:.6} step_height={height_mm:.6}", test.start)
+            }
         };
         *this.test.borrow_mut() = Some(test);
         frame.reset_last_position(printer);
@@ -138,10 +146,14 @@ fn read(command: &Command<'_>) -> Result<Test, CommandError> {
     let step_delta = command.float("STEP_DELTA").optional()?;
     let law = match (factor, step_delta) {
         (Some(_), Some(_)) => return Err(CommandError::new("Cannot specify both FACTOR and STEP_DELTA")),
-        (factor, None) => Law::Slope { factor: factor.unwrap_or(0.0), band_mm: command.float("BAND").min(0.0).or(0.0)? },
+        (factor, None) => {
+            Law::Slope { factor: factor.unwrap_or(0.0), band_mm: command.float("BAND").min(0.0).or(0.0)? }
+        }
         (None, Some(delta)) => Law::Steps { delta, height_mm: command.float("STEP_HEIGHT").above(0.0).required()? },
     };
-    let traditional = name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let traditional = name.len() > 1
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.');
     Ok(Test {
         extended: !traditional,
         command: name,

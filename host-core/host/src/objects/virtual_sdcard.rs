@@ -74,7 +74,11 @@ impl VirtualSdcard {
                 && let Some(printer) = weak.upgrade()
             {
                 this.must_pause.set(true);
-                printer.log(format!("Virtual sdcard stopped at byte {} (line {})", this.position.get(), this.line_number.get()));
+                printer.log(format!(
+                    "Virtual sdcard stopped at byte {} (line {})",
+                    this.position.get(),
+                    this.line_number.get()
+                ));
             }
         });
         Ok(())
@@ -189,13 +193,11 @@ impl VirtualSdcard {
             });
         }
         // Most lines are moves: no future, no lock, and no wait unless the motion queue is full.
-        if !printer.gcode.is_busy() {
-            if printer.gcode.run_line_sync(printer, line)? {
-                if printer.toolhead().must_pace() {
-                    printer.toolhead().pace().await;
-                }
-                return Ok(());
+        if !printer.gcode.is_busy() && printer.gcode.run_line_sync(printer, line)? {
+            if printer.toolhead().must_pace() {
+                printer.toolhead().pace().await;
             }
+            return Ok(());
         }
         let _turn = printer.gcode.take_turn().await;
         printer.gcode.run_line(printer, line).await
@@ -264,14 +266,22 @@ impl Lines {
         loop {
             let rest = &self.block[self.used..];
             if let Some(end) = rest.iter().position(|b| *b == b'\n') {
-                let whole = if bytes.is_empty() { &rest[..end] } else { bytes.extend_from_slice(&rest[..end]); &bytes };
+                let whole = if bytes.is_empty() {
+                    &rest[..end]
+                } else {
+                    bytes.extend_from_slice(&rest[..end]);
+                    &bytes
+                };
                 self.line.push_str(&String::from_utf8_lossy(whole));
                 self.used += end + 1;
                 return Ok(true);
             }
             bytes.extend_from_slice(rest);
             if bytes.len() > LINE_BYTES_MAX {
-                return Err(format!("no line end within {LINE_BYTES_MAX} bytes at offset {}: is this a G-code file?", self.position()));
+                return Err(format!(
+                    "no line end within {LINE_BYTES_MAX} bytes at offset {}: is this a G-code file?",
+                    self.position()
+                ));
             }
             self.block.resize(BLOCK_BYTES, 0);
             let n = file.read_at(self.read, &mut self.block)?;
@@ -320,7 +330,11 @@ fn register(printer: &Rc<Printer>) {
     gcode.register("M26", "Set the position in the print file", |printer, command| {
         let sd = sdcard(printer);
         let position = command.int("S").min(0).required()? as u64;
-        if sd.is_active() { sd.seek.set(Some(position)) } else { sd.position.set(position) }
+        if sd.is_active() {
+            sd.seek.set(Some(position))
+        } else {
+            sd.position.set(position)
+        }
         Ok(())
     });
     gcode.register("M27", "Report the progress of the print", |printer, _| {
@@ -339,7 +353,7 @@ fn register(printer: &Rc<Printer>) {
         }
         let name = command.text("FILENAME").required()?;
         sd.reset(printer);
-        sd.select(printer, &name)?;
+        sd.select(printer, name)?;
         sd.resume(printer)
     });
     gcode.register("SDCARD_RESET_FILE", "Clears a loaded SD File. Stops the print if necessary", |printer, _| {

@@ -288,7 +288,8 @@ impl GCode {
 
     fn unknown(&self, command: &Command<'_>) {
         // Slicers switch a fan off, or choose tool 0, on machines that have neither.
-        let harmless = matches!(command.name(), "M107" | "T0") || (command.name() == "M106" && command.get("S") == Some("0"));
+        let harmless =
+            matches!(command.name(), "M107" | "T0") || (command.name() == "M106" && command.get("S") == Some("0"));
         if !harmless {
             self.respond_info(&format!("Unknown command:\"{}\"", command.name()));
         }
@@ -327,10 +328,17 @@ async fn dispatch_mux(name: &'static str, printer: Rc<Printer>, command: OwnedCo
         let mux = printer.gcode.mux.borrow();
         let mux = &mux[name];
         match command.get(mux.key) {
-            None => mux.default.clone().or_else(|| (mux.entries.len() == 1).then(|| mux.entries.values().next().cloned()).flatten()),
+            None => mux
+                .default
+                .clone()
+                .or_else(|| (mux.entries.len() == 1).then(|| mux.entries.values().next().cloned()).flatten()),
             Some(value) => Some(mux.entries.get(value).cloned().ok_or_else(|| {
                 let known: Vec<&str> = mux.entries.keys().map(String::as_str).collect();
-                CommandError::new(format!("The value '{value}' is not valid for {} (known: {})", mux.key, known.join(", ")))
+                CommandError::new(format!(
+                    "The value '{value}' is not valid for {} (known: {})",
+                    mux.key,
+                    known.join(", ")
+                ))
             })?),
         }
         .ok_or_else(|| CommandError::new(format!("Error on '{}': missing {}", command.raw(), mux.key)))?
@@ -360,7 +368,10 @@ pub fn register_basics(printer: &Rc<Printer>) {
     gcode.register_always("STATUS", "Report the printer's state", |printer, _| {
         match printer.state() {
             State::Ready => printer.gcode.respond_info("Klipper state: Ready"),
-            other => printer.gcode.respond_info(&format!("Klipper state: Not ready\n{}", not_ready(printer).unwrap_or(other.name().into()))),
+            other => printer.gcode.respond_info(&format!(
+                "Klipper state: Not ready\n{}",
+                not_ready(printer).unwrap_or(other.name().into())
+            )),
         }
         Ok(())
     });

@@ -88,12 +88,21 @@ pub enum Output {
     /// A line for klippy.log.
     Log(String),
     /// The G-code line that begins to be executed: position in the file, and text.
-    Line { offset: u64, number: u32, text: String },
+    Line {
+        offset: u64,
+        number: u32,
+        text: String,
+    },
     /// A file that the host wrote (accelerometer logs, saved configuration): path and content.
-    File { path: String, content: Vec<u8> },
+    File {
+        path: String,
+        content: Vec<u8>,
+    },
     State(State),
     /// The host wants to be started again with this firmware restart flag.
-    Restart { firmware: bool },
+    Restart {
+        firmware: bool,
+    },
 }
 
 type Listener = Rc<dyn Fn()>;

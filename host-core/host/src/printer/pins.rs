@@ -41,10 +41,15 @@ pub trait VirtualPins {
     fn endstop(&self, pin: &PinDesc) -> Result<Rc<dyn Endstop>, String>;
 }
 
+/// Chip and pin name.
+type PinKey = (String, String);
+/// Who uses it (option and section), and with whom it may be shared.
+type Use = (String, Option<String>);
+
 #[derive(Default)]
 pub struct Pins {
-    used: RefCell<BTreeMap<(String, String), (String, Option<String>)>>,
-    may_repeat: RefCell<BTreeSet<(String, String)>>,
+    used: RefCell<BTreeMap<PinKey, Use>>,
+    may_repeat: RefCell<BTreeSet<PinKey>>,
     virtual_chips: RefCell<BTreeMap<String, Rc<dyn VirtualPins>>>,
 }
 
@@ -100,10 +105,11 @@ impl Pins {
         flags: PinFlags,
         share: Option<&str>,
     ) -> Result<Pin, ConfigError> {
-        let desc = PinDesc::parse(text, flags.invert, flags.pullup).map_err(|message| section.error(option, message))?;
-        let mcu = printer.mcu(&desc.chip).ok_or_else(|| {
-            section.error(option, format!("Unknown pin chip name '{}' in pin '{text}'", desc.chip))
-        })?;
+        let desc =
+            PinDesc::parse(text, flags.invert, flags.pullup).map_err(|message| section.error(option, message))?;
+        let mcu = printer
+            .mcu(&desc.chip)
+            .ok_or_else(|| section.error(option, format!("Unknown pin chip name '{}' in pin '{text}'", desc.chip)))?;
         self.reserve(section, option, &desc, share)?;
         Ok(Pin { mcu, name: desc.pin, invert: desc.invert, pullup: desc.pullup })
     }
@@ -115,7 +121,9 @@ impl Pins {
         if let Some((first, first_share)) = used.get(&key) {
             let shared = share.is_some() && first_share.as_deref() == share;
             if !shared && !self.may_repeat.borrow().contains(&key) {
-                return Err(section.error(option, format!("pin {} used multiple times in config (also {first})", desc.pin)));
+                return Err(
+                    section.error(option, format!("pin {} used multiple times in config (also {first})", desc.pin))
+                );
             }
         }
         used.insert(key, (user, share.map(str::to_string)));
@@ -123,7 +131,12 @@ impl Pins {
     }
 
     /// An endstop may also be a virtual pin.
-    pub fn take_endstop(&self, printer: &Rc<Printer>, section: &Section, option: &str) -> Result<EndstopPin, ConfigError> {
+    pub fn take_endstop(
+        &self,
+        printer: &Rc<Printer>,
+        section: &Section,
+        option: &str,
+    ) -> Result<EndstopPin, ConfigError> {
         let text = section.text(option).required()?;
         let desc = PinDesc::parse(&text, true, true).map_err(|message| section.error(option, message))?;
         if printer.mcu(&desc.chip).is_some() {
@@ -138,8 +151,8 @@ impl Pins {
             printer.config.names().filter(stands_behind).filter_map(|name| printer.config.section(name)).collect();
         named.iter().try_for_each(|s| printer.load_section(s))?;
         let chip = self.virtual_chips.borrow().get(&desc.chip).cloned();
-        let chip =
-            chip.ok_or_else(|| section.error(option, format!("Unknown pin chip name '{}' in pin '{text}'", desc.chip)))?;
+        let chip = chip
+            .ok_or_else(|| section.error(option, format!("Unknown pin chip name '{}' in pin '{text}'", desc.chip)))?;
         chip.endstop(&desc).map(EndstopPin::Virtual).map_err(|message| section.error(option, message))
     }
 }

@@ -194,7 +194,7 @@ impl Plant {
             Watches::Axis(axis) => self.mechanics.nozzle_ahead_mm(ahead_s)[axis.min(2)],
             Watches::Rail(rail) => self.mechanics.rail_ahead_mm(rail.min(2), ahead_s),
         };
-        switch.poll(e.into_mm(at_mm))
+        switch.poll(e.past_mm(at_mm))
     }
 
     /// Whether a probe is triggered; one whose pin is in never is.

@@ -105,7 +105,7 @@ pub(super) struct Commands<'c> {
 
 impl<'c> Commands<'c> {
     pub fn new(view: &'c View<'c>) -> Self {
-        let macros = view.with_prefix("gcode_macro ").map(|s| macro_name(s)).collect();
+        let macros = view.with_prefix("gcode_macro ").map(macro_name).collect();
         let renamed = view.with_prefix("gcode_macro ").filter_map(|s| s.option("rename_existing"));
         Commands { view, macros, renamed: renamed.map(|o| o.value.to_uppercase()).collect() }
     }

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{BedMesh, adaptive};
 use super::settings::Settings;
 use super::surface::{Probed, Surface};
+use super::{BedMesh, adaptive};
 use crate::gcode::{Command, CommandError, OwnedCommand};
 use crate::objects::exclude_object::ExcludeObject;
 use crate::objects::probe::{Approach, Probe, probe_points};
@@ -128,7 +128,8 @@ async fn calibrate(printer: &Rc<Printer>, mesh: &Rc<BedMesh>, command: &OwnedCom
         Some(other) => return Err(command.error(format!("BED_MESH_CALIBRATE METHOD={other} is not supported yet"))),
     }
     let probe = Probe::of(printer);
-    let probe = probe.ok_or_else(|| command.error("BED_MESH_CALIBRATE needs a probe: add a [probe] or [bltouch] section"))?;
+    let probe =
+        probe.ok_or_else(|| command.error("BED_MESH_CALIBRATE needs a probe: add a [probe] or [bltouch] section"))?;
     let (settings, name) = match command.int("ADAPTIVE").or(0)? {
         0 => (mesh.settings().with(command)?, name),
         _ => adapted(printer, mesh.settings().with(command)?, command, name)?,
@@ -141,12 +142,12 @@ async fn calibrate(printer: &Rc<Printer>, mesh: &Rc<BedMesh>, command: &OwnedCom
     let outside = |p: &[f64; 2]| (0..2).any(|i| p[i] < grid.min_mm[i] || p[i] > grid.max_mm[i]);
     let own_place = reference.filter(outside);
     places.extend(own_place);
-    let approach =
-        Approach { speed_mm_s: settings.speed_mm_s, horizontal_move_z_mm: settings.horizontal_move_z_mm };
+    let approach = Approach { speed_mm_s: settings.speed_mm_s, horizontal_move_z_mm: settings.horizontal_move_z_mm };
     let probe_settings = probe.settings().with(command)?;
     let mut heights = probe_points(printer, &probe, &places, approach, probe_settings).await?;
     let own_height = own_place.and_then(|_| heights.pop());
-    let heights_mm = grid.matrix(&heights).ok_or_else(|| command.error("bed_mesh: a row of the mesh has no probed place"))?;
+    let heights_mm =
+        grid.matrix(&heights).ok_or_else(|| command.error("bed_mesh: a row of the mesh has no probed place"))?;
     let mut surface = Surface::new(Probed {
         min_mm: grid.min_mm,
         max_mm: grid.max_mm,
@@ -172,7 +173,9 @@ fn adapted(
     let margin = command.float("ADAPTIVE_MARGIN").min(0.0).or(settings.adaptive_margin_mm)?;
     let Some(objects) = printer.lookup::<ExcludeObject>("exclude_object") else { return Ok((settings, name)) };
     let (count, corners) = objects.polygons();
-    let Some((smaller, text)) = adaptive::shrink(&settings, count, &corners, margin) else { return Ok((settings, name)) };
+    let Some((smaller, text)) = adaptive::shrink(&settings, count, &corners, margin) else {
+        return Ok((settings, name));
+    };
     printer.gcode.respond_info(&text);
     let lines = printer.gcode.lines_run();
     Ok((smaller, format!("adaptive-{lines:X}")))

@@ -53,7 +53,8 @@ impl Grid {
     /// Columns and rows that are probed, in the order of the way.
     fn way(&self) -> Vec<(usize, usize)> {
         let [columns, rows] = self.counts;
-        let row = |row: usize| (0..columns).map(move |i| (if row % 2 == 0 { i } else { columns - 1 - i }, row));
+        let row =
+            |row: usize| (0..columns).map(move |i| (if row.is_multiple_of(2) { i } else { columns - 1 - i }, row));
         (0..rows).flat_map(row).filter(|(c, r)| self.is_probed(self.place(*c, *r))).collect()
     }
 

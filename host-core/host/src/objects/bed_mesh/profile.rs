@@ -9,7 +9,19 @@ use crate::printer::Value;
 const VERSION: i64 = 1;
 
 pub fn load(section: &Section) -> Result<Option<Probed>, ConfigError> {
-    let known = ["points", "min_x", "max_x", "min_y", "max_y", "x_count", "y_count", "mesh_x_pps", "mesh_y_pps", "algo", "tension"];
+    let known = [
+        "points",
+        "min_x",
+        "max_x",
+        "min_y",
+        "max_y",
+        "x_count",
+        "y_count",
+        "mesh_x_pps",
+        "mesh_y_pps",
+        "algo",
+        "tension",
+    ];
     if section.int("version").or(0)? != VERSION {
         known.iter().for_each(|option| {
             section.has(option);

@@ -12,16 +12,8 @@ const BICUBIC_MIN: usize = 4;
 /// What part of the bed is probed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Area {
-    Rectangle {
-        min_mm: [f64; 2],
-        max_mm: [f64; 2],
-        counts: [usize; 2],
-    },
-    Circle {
-        centre_mm: [f64; 2],
-        radius_mm: f64,
-        count: usize,
-    },
+    Rectangle { min_mm: [f64; 2], max_mm: [f64; 2], counts: [usize; 2] },
+    Circle { centre_mm: [f64; 2], radius_mm: f64, count: usize },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -164,7 +156,9 @@ impl Settings {
     pub fn bounds(&self) -> [[f64; 2]; 2] {
         match self.area {
             Area::Rectangle { min_mm, max_mm, .. } => [min_mm, max_mm],
-            Area::Circle { centre_mm, radius_mm, .. } => [centre_mm.map(|c| c - radius_mm), centre_mm.map(|c| c + radius_mm)],
+            Area::Circle { centre_mm, radius_mm, .. } => {
+                [centre_mm.map(|c| c - radius_mm), centre_mm.map(|c| c + radius_mm)]
+            }
         }
     }
 
@@ -198,7 +192,8 @@ fn load_counts(section: &Section, option: &str, default: usize, min: usize) -> R
     let values = section.float_list(option, None).or(&[default as f64, default as f64])?;
     let bad = |v: &f64| v.fract() != 0.0 || *v < min as f64 || *v > 1000.0;
     if values.len() > 2 || values.iter().any(bad) {
-        let error = section.error(option, format!("Option '{option}' in section '{}' must have minimum of {min}", section.name()));
+        let error = section
+            .error(option, format!("Option '{option}' in section '{}' must have minimum of {min}", section.name()));
         return Err(error.help("one or two whole numbers, such as 5, 5"));
     }
     Ok([values[0] as usize, values[values.len() - 1] as usize])

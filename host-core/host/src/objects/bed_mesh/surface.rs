@@ -55,9 +55,8 @@ impl Surface {
         let finer = |line: &[f64], between: usize| refine(line, between, probed.algorithm, probed.tension);
         let rows: Vec<Vec<f64>> = probed.heights_mm.iter().map(|row| finer(row, across)).collect();
         let width = rows.first().map_or(0, Vec::len);
-        let columns: Vec<Vec<f64>> = (0..width)
-            .map(|x| finer(&rows.iter().map(|row| row[x]).collect::<Vec<f64>>(), along))
-            .collect();
+        let columns: Vec<Vec<f64>> =
+            (0..width).map(|x| finer(&rows.iter().map(|row| row[x]).collect::<Vec<f64>>(), along)).collect();
         let height = columns.first().map_or(0, Vec::len);
         let mesh_mm = (0..height).map(|y| columns.iter().map(|column| column[y]).collect()).collect();
         Surface { probed, mesh_mm, offset_mm: [0.0; 2] }
@@ -112,7 +111,7 @@ fn refine(line: &[f64], between: usize, algorithm: Algorithm, tension: f64) -> V
     let parts = between + 1;
     let points: Vec<(f64, f64)> = line.iter().enumerate().map(|(i, z)| (i as f64, *z)).collect();
     let at = |i: usize| {
-        if i % parts == 0 {
+        if i.is_multiple_of(parts) {
             return line[i / parts];
         }
         let place = i as f64 / parts as f64;
@@ -129,15 +128,9 @@ mod tests {
     use super::*;
 
     fn surface(algorithm: Algorithm, tension: f64, f: impl Fn(f64, f64) -> f64) -> Surface {
-        let heights_mm = (0..5).map(|y| (0..5).map(|x| f(f64::from(x) * 20.0, f64::from(y) * 20.0)).collect()).collect();
-        Surface::new(Probed {
-            min_mm: [0.0; 2],
-            max_mm: [80.0; 2],
-            heights_mm,
-            between: [2, 2],
-            algorithm,
-            tension,
-        })
+        let heights_mm =
+            (0..5).map(|y| (0..5).map(|x| f(f64::from(x) * 20.0, f64::from(y) * 20.0)).collect()).collect();
+        Surface::new(Probed { min_mm: [0.0; 2], max_mm: [80.0; 2], heights_mm, between: [2, 2], algorithm, tension })
     }
 
     #[test]

@@ -38,10 +38,14 @@ pub fn register(printer: &Rc<Printer>, probe: &Rc<Probe>) {
         }
     });
     let me = probe.clone();
-    gcode.register_async("PROBE_ACCURACY", "Probe Z-height accuracy at current XY position", move |printer, command| {
-        let me = me.clone();
-        async move { accuracy(&printer, &me, &command).await }
-    });
+    gcode.register_async(
+        "PROBE_ACCURACY",
+        "Probe Z-height accuracy at current XY position",
+        move |printer, command| {
+            let me = me.clone();
+            async move { accuracy(&printer, &me, &command).await }
+        },
+    );
     let me = probe.clone();
     gcode.register_async("PROBE_CALIBRATE", "Calibrate the probe's z_offset", move |printer, command| {
         let me = me.clone();

@@ -39,7 +39,8 @@ impl Statistics {
         let n = values.len() as f64;
         let average = values.iter().sum::<f64>() / n;
         let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 0 { (sorted[middle - 1] + sorted[middle]) / 2.0 } else { sorted[middle] };
+        let median =
+            if sorted.len().is_multiple_of(2) { (sorted[middle - 1] + sorted[middle]) / 2.0 } else { sorted[middle] };
         let variance = values.iter().map(|v| (v - average) * (v - average)).sum::<f64>() / n;
         Statistics { min, max, average, median, deviation: variance.sqrt() }
     }

@@ -12,29 +12,53 @@ pub fn register(printer: &Rc<Printer>, driver: &Rc<TmcDriver>) {
     let gcode = &printer.gcode;
     let name = Some(driver.motor());
     let me = driver.clone();
-    gcode.register_mux_async("DUMP_TMC", "STEPPER", name, "Read and display TMC stepper driver registers", move |printer, command| {
-        let me = me.clone();
-        async move { dump(&printer, &me, &command).await }
-    });
+    gcode.register_mux_async(
+        "DUMP_TMC",
+        "STEPPER",
+        name,
+        "Read and display TMC stepper driver registers",
+        move |printer, command| {
+            let me = me.clone();
+            async move { dump(&printer, &me, &command).await }
+        },
+    );
     let me = driver.clone();
-    gcode.register_mux_async("INIT_TMC", "STEPPER", name, "Initialize TMC stepper driver registers", move |printer, _| {
-        let me = me.clone();
-        async move {
-            printer.log(format!("INIT_TMC {}", me.motor()));
-            after_moves(&printer).await;
-            me.set_up().await
-        }
-    });
+    gcode.register_mux_async(
+        "INIT_TMC",
+        "STEPPER",
+        name,
+        "Initialize TMC stepper driver registers",
+        move |printer, _| {
+            let me = me.clone();
+            async move {
+                printer.log(format!("INIT_TMC {}", me.motor()));
+                after_moves(&printer).await;
+                me.set_up().await
+            }
+        },
+    );
     let me = driver.clone();
-    gcode.register_mux_async("SET_TMC_CURRENT", "STEPPER", name, "Set the current of a TMC driver", move |printer, command| {
-        let me = me.clone();
-        async move { set_current(&printer, &me, &command).await }
-    });
+    gcode.register_mux_async(
+        "SET_TMC_CURRENT",
+        "STEPPER",
+        name,
+        "Set the current of a TMC driver",
+        move |printer, command| {
+            let me = me.clone();
+            async move { set_current(&printer, &me, &command).await }
+        },
+    );
     let me = driver.clone();
-    gcode.register_mux_async("SET_TMC_FIELD", "STEPPER", name, "Set a register field of a TMC driver", move |printer, command| {
-        let me = me.clone();
-        async move { set_field(&printer, &me, &command).await }
-    });
+    gcode.register_mux_async(
+        "SET_TMC_FIELD",
+        "STEPPER",
+        name,
+        "Set a register field of a TMC driver",
+        move |printer, command| {
+            let me = me.clone();
+            async move { set_field(&printer, &me, &command).await }
+        },
+    );
 }
 
 /// What is changed takes effect between moves, not in the middle of those that are queued.

@@ -89,7 +89,9 @@ pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError>
     let model = model.ok_or_else(|| section.section_error(format!("{kind} is not supported yet")))?;
     let motor = section.identifier().to_string();
     let Some(motor_section) = printer.config.section(&motor) else {
-        return Err(section.section_error(format!("Could not find config section '[{motor}]' required by {kind} driver")));
+        return Err(
+            section.section_error(format!("Could not find config section '[{motor}]' required by {kind} driver"))
+        );
     };
     let sense_ohm = section.float("sense_resistor").above(0.0).or(model.default_sense_ohm)?;
     let max_a = max_current_a(model, sense_ohm);
@@ -199,7 +201,8 @@ impl TmcDriver {
         let from = if motor.has("microsteps") { motor } else { &base };
         let microsteps = from.int("microsteps").min(1).required()?;
         let Some(exponent) = (0..=8).find(|e| 1 << e == microsteps) else {
-            let error = from.error("microsteps", format!("microsteps {microsteps} cannot be set in a {}", self.model.name));
+            let error =
+                from.error("microsteps", format!("microsteps {microsteps} cannot be set in a {}", self.model.name));
             return Err(error.help("1, 2, 4, 8, 16, 32, 64, 128 or 256"));
         };
         self.want("mres", 8 - exponent);
@@ -334,7 +337,9 @@ impl TmcDriver {
         let wanted = self.wanted_register(field.register).unwrap_or(0);
         // Two fields of one register may be changed together.
         let other = match (self.model.stall, field.name) {
-            (Stall::SpreadOnly, "diag0_stall" | "diag1_stall") => self.model.field("en_pwm_mode").map(|f| f.put(wanted, 0)),
+            (Stall::SpreadOnly, "diag0_stall" | "diag1_stall") => {
+                self.model.field("en_pwm_mode").map(|f| f.put(wanted, 0))
+            }
             _ => None,
         };
         self.write(field.register, field.put(other.unwrap_or(wanted), value)).await

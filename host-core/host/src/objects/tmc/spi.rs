@@ -51,10 +51,14 @@ impl Link {
                 continue;
             }
             if other.length != length {
-                return Err(section.error("chain_length", format!("TMC SPI chain must have same length: [{name}] has {}", other.length)));
+                return Err(section.error(
+                    "chain_length",
+                    format!("TMC SPI chain must have same length: [{name}] has {}", other.length),
+                ));
             }
             if other.position == position {
-                return Err(section.error("chain_position", format!("TMC SPI chain can not have duplicate position: see [{name}]")));
+                return Err(section
+                    .error("chain_position", format!("TMC SPI chain can not have duplicate position: see [{name}]")));
             }
             shared = Some((other.spi.clone(), other.turn.clone()));
         }

@@ -63,7 +63,8 @@ impl VirtualPins for StallPins {
             Stall::StealthOnly => "diag_pin",
             Stall::SpreadOnly => "diag1_pin",
         };
-        let missing = || format!("tmc virtual endstop requires diag pin config: add {option} to [{}]", self.driver.section());
+        let missing =
+            || format!("tmc virtual endstop requires diag pin config: add {option} to [{}]", self.driver.section());
         self.endstop.clone().ok_or_else(missing)
     }
 }

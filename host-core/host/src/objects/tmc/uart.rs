@@ -28,11 +28,14 @@ impl Line {
             None => None,
         };
         if let Some(tx) = tx.as_ref().filter(|tx| tx.mcu.name() != rx.mcu.name()) {
-            let message = format!("TMC uart rx and tx pins must be on the same mcu ({} and {})", rx.mcu.name(), tx.mcu.name());
+            let message =
+                format!("TMC uart rx and tx pins must be on the same mcu ({} and {})", rx.mcu.name(), tx.mcu.name());
             return Err(section.error("tx_pin", message));
         }
         if section.has("select_pins") {
-            return Err(section.error("select_pins", "an analog switch between the drivers (select_pins) is not supported yet"));
+            return Err(
+                section.error("select_pins", "an analog switch between the drivers (select_pins) is not supported yet")
+            );
         }
         let address = match addresses {
             1 => 0,
@@ -49,7 +52,9 @@ impl Line {
             if other.address == address {
                 let message = format!("Shared TMC uart must have unique addresses: [{name}] has {address} too");
                 let error = section.error("uart_address", message);
-                return Err(error.help("drivers on one wire need addresses of their own; see how the board wires MS1 and MS2"));
+                return Err(
+                    error.help("drivers on one wire need addresses of their own; see how the board wires MS1 and MS2")
+                );
             }
             wire = Some(other.wire.clone());
         }
