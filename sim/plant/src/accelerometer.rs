@@ -174,6 +174,7 @@ mod tests {
             let quantum = 2.0 * chip.params.lsb_mm_s2[i];
             let analog = libm::sqrt(variance - quantum * quantum / 12.0);
             let density_ug = analog / GRAVITY_MM_S2 * 1e6 / libm::sqrt(1600.0);
+            std::println!("ladder: noise of axis {i} {density_ug:.1} ug/rtHz, data sheet {ug}");
             assert!((density_ug / ug - 1.0).abs() < 0.02, "axis {i}: {density_ug} ug/rtHz");
         }
     }

@@ -201,7 +201,8 @@ fn motor(basics: &MotorBasics, machine: &MachineBasics) -> Motor {
             ripple_deg: [0.0; 3],
             ..Rotor::default()
         },
-        (Moves::Extruder(_), _) => Rotor { coulomb_friction_n: 2.0, ripple_deg: [0.0; 3], ..Rotor::default() },
+        // A gear on the shaft itself needs the current: 1 A rms.
+        (Moves::Extruder(_), _) => Rotor { peak_current_a: 1.41, ripple_deg: [0.0; 3], ..Rotor::default() },
     };
     Motor {
         name: basics.name.clone(),

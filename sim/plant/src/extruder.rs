@@ -71,17 +71,18 @@ pub struct Extruder {
 }
 
 impl Default for Extruder {
-    /// A direct drive: 150 N/mm and 30 N at 10 mm^3/s give a time constant of 33 ms there and 41 ms at 5 mm^3/s, the
-    /// median of saved pressure advances (0.040 s, facts/physics.md 1.6). n = 0.69: PLA, Carreau (PMC10744784).
-    /// Melt capacity: 12 mm^3/s with 13 % of the rise missing (V6, same place). Thinning, grip and ooze: mid-range there.
+    /// A direct drive on a V6 class hot end. 15 N at 10 mm^3/s and the melt's loss of heat there make about 20 N
+    /// (facts/physics.md 1.6); with 90 N/mm of filament, tube and melt the time constant is 28 ms at that flow and 34 ms at
+    /// half of it, near the median of saved pressure advances (0.040 s). n = 0.69: PLA, Carreau (PMC10744784). Melt
+    /// capacity: 12 mm^3/s with 13 % of the rise missing (V6, same place). Thinning, grip and ooze: mid-range there.
     fn default() -> Self {
         Extruder {
             name: String::new(),
             heater: None,
             filament_mm: 1.75,
             nozzle_mm: 0.4,
-            stiffness_n_mm: 150.0,
-            force_n: 30.0,
+            stiffness_n_mm: 90.0,
+            force_n: 15.0,
             reference_mm_s: 4.158,
             power_index: 0.69,
             thinning_per_k: 0.018,
@@ -320,6 +321,7 @@ mod tests {
             let expected = v * tau * (1.0 - (-t / tau).exp());
             worst = worst.max((m.squeezed_mm / expected - 1.0).abs());
         }
+        std::println!("ladder: pressure time constant {tau:.4} s, response within {worst:.1e}");
         assert!(worst < 1e-10, "relative error {worst}");
     }
 
@@ -342,6 +344,7 @@ mod tests {
             worst = worst.max((out - asked).abs() / (4.0 * H * m.area_mm2));
         }
         // Half a step of 0.5 ms in tau.
+        std::println!("ladder: flow with pressure advance = tau within {worst:.1e}");
         assert!(worst < 0.01, "relative error of the flow {worst}");
     }
 
@@ -363,6 +366,7 @@ mod tests {
         }
         assert!((m.pushed_mm - fed).abs() < 1e-9, "{} slipped", fed - m.pushed_mm);
         let balance = fed - m.squeezed_mm - out / m.area_mm2;
+        std::println!("ladder: volume balance of the melt {balance:.1e} mm of {fed:.1} mm");
         assert!(balance.abs() < 1e-9, "{balance} mm of {fed} mm");
     }
 
@@ -394,6 +398,7 @@ mod tests {
         };
         let exact = at_end(100_000);
         let slope = ((at_end(50) - exact) / (at_end(100) - exact)).abs().log2();
+        std::println!("ladder: order of the melt's integrator {slope:.3}");
         assert!((slope - 2.0).abs() < 0.1, "order {slope}");
     }
 

@@ -36,9 +36,11 @@ pub mod probe;
 mod thermal;
 pub mod thermistor;
 mod trig;
+pub mod truth;
 
 pub use basics::{HeaterBasics, HeaterKind, MachineBasics, MotorBasics, Shape};
 pub use bead::Bead;
 pub use event::{Event, EventKind, Fault};
 pub use machine::{Machine, MachineError};
-pub use plant::{HeaterTruth, MotorTruth, Plant, Truth};
+pub use plant::Plant;
+pub use truth::{HeaterTruth, MotorTruth, Truth};

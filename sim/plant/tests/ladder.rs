@@ -64,6 +64,7 @@ fn trapezoid_distance_is_the_sum_of_its_steps() {
         play(&mut plant, all, 5.0);
         let truth = plant.truth();
         let end = along(60.0);
+        println!("ladder: trapezoid ends {:?} off", [0, 1, 2].map(|i| truth.drive_mm[i] - end[i]));
         for axis in 0..3 {
             // Half a step of each rail is all that pulses can leave; a delta's rails share it out.
             assert!((truth.drive_mm[axis] - end[axis]).abs() < 0.0125, "{:?}, not {end:?}", truth.drive_mm);

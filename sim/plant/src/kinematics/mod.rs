@@ -89,6 +89,7 @@ mod tests {
                 }
             }
         }
+        std::println!("ladder: kinematics round trip {worst:.1e} mm");
         assert!(worst < 1e-10, "round trip error {worst} mm");
     }
 

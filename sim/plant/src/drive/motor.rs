@@ -1,0 +1,238 @@
+//! A motor at work: pulses in, the driver's smoothed command, the rotor, and what it has lost.
+
+use super::rotor::{Moving, RotorLaw, arc_sine};
+use super::{Drive, Motor};
+
+/// The driver takes a motor for standing after 2^20 clocks of its 12 MHz oscillator: no interpolation of the next pulse.
+const STANDSTILL_NS: u64 = 87_381_333;
+/// Below these a free rotor counts as standing.
+const STILL_MM_S: f64 = 1e-4;
+const STILL_MM: f64 = 1e-7;
+
+/// Pulses in, and the smoothed command that the driver makes of them.
+#[derive(Clone, Debug)]
+struct Pulses {
+    count: i64,
+    last_ns: u64,
+    interval_ns: u64,
+    direction: f64,
+    step_mm: f64,
+    origin_mm: f64,
+}
+
+impl Pulses {
+    #[inline]
+    fn pulse(&mut self, at_ns: u64, forward: bool) {
+        let since = at_ns.saturating_sub(self.last_ns);
+        self.interval_ns = if since < STANDSTILL_NS { since } else { 0 };
+        self.last_ns = at_ns;
+        let d = if forward { 1 } else { -1 };
+        self.count += d;
+        self.direction = d as f64;
+    }
+
+    /// The interpolated command at `at_ns`, mm.
+    #[inline]
+    fn command_mm(&self, at_ns: u64) -> f64 {
+        let since = at_ns.saturating_sub(self.last_ns);
+        let whole = self.count as f64;
+        let steps = if since >= self.interval_ns {
+            whole
+        } else {
+            whole - self.direction * (1.0 - since as f64 / self.interval_ns as f64)
+        };
+        self.origin_mm + steps * self.step_mm
+    }
+
+    fn is_done(&self, at_ns: u64) -> bool {
+        at_ns.saturating_sub(self.last_ns) >= self.interval_ns
+    }
+}
+
+/// A motor at work.
+#[derive(Clone, Debug)]
+pub(crate) struct MotorState {
+    pulses: Pulses,
+    law: Option<RotorLaw>,
+    pub(crate) enabled: bool,
+    /// Held fast by a fault.
+    pub(crate) stalled: bool,
+    /// Nothing happens until the next pulse or push.
+    pub(crate) resting: bool,
+    /// Command at the last tick, ripple included, mm.
+    command_mm: f64,
+    /// Position at the last tick, mm.
+    pub(crate) at_mm: f64,
+    speed_mm_s: f64,
+    /// Electrical periods that the rotor is ahead of its command.
+    periods: i64,
+    /// Where the carriage is on the belt, against the rotor, mm: jumped teeth.
+    pub(crate) belt_mm: f64,
+    /// Load of the frame or of the filament, N, and the load angle that balances it, rad.
+    load_n: f64,
+    balance_rad: f64,
+    /// Hard contact, N.
+    pub(crate) push_n: f64,
+}
+
+impl MotorState {
+    pub(crate) fn new(motor: &Motor, origin_mm: f64, tick_s: f64) -> MotorState {
+        let law = match &motor.model {
+            Drive::Ideal => None,
+            Drive::Rotor(rotor) => Some(RotorLaw::new(motor, rotor, tick_s)),
+        };
+        MotorState {
+            pulses: Pulses {
+                count: 0,
+                last_ns: 0,
+                interval_ns: 0,
+                direction: 1.0,
+                step_mm: motor.step_mm(),
+                origin_mm,
+            },
+            law,
+            enabled: false,
+            stalled: false,
+            resting: true,
+            command_mm: origin_mm,
+            at_mm: origin_mm,
+            speed_mm_s: 0.0,
+            periods: 0,
+            belt_mm: 0.0,
+            load_n: 0.0,
+            balance_rad: 0.0,
+            push_n: 0.0,
+        }
+    }
+
+    /// Tells the load that frame or filament puts on the motor, N.
+    #[inline]
+    pub(crate) fn set_load(&mut self, load_n: f64) {
+        if let Some(law) = &self.law {
+            self.load_n = load_n;
+            self.balance_rad = arc_sine(load_n * law.per_force);
+        }
+    }
+
+    /// One step pulse.
+    #[inline]
+    pub(crate) fn pulse(&mut self, at_ns: u64, forward: bool) {
+        self.pulses.pulse(at_ns, forward);
+        self.resting = false;
+    }
+
+    /// Position of the rail, mm: rotor and belt.
+    #[inline]
+    pub(crate) fn rail_mm(&self) -> f64 {
+        self.at_mm + self.belt_mm
+    }
+
+    /// Where the pulses say that it is, mm.
+    pub(crate) fn commanded_mm(&self) -> f64 {
+        self.pulses.origin_mm + self.pulses.count as f64 * self.pulses.step_mm
+    }
+
+    pub(crate) fn lost_full_steps(&self) -> i64 {
+        4 * self.periods
+    }
+
+    /// Electrical angle between command and rotor with the share that balances the load, rad.
+    pub(crate) fn load_angle_rad(&self) -> f64 {
+        let Some(law) = &self.law else { return 0.0 };
+        if !self.enabled {
+            return 0.0;
+        }
+        let lag_mm = self.command_mm - self.at_mm + self.periods as f64 * law.period_mm;
+        core::f64::consts::TAU * law.turns_mm * lag_mm + self.balance_rad
+    }
+
+    pub(crate) fn enable(&mut self, on: bool) {
+        if on
+            && !self.enabled
+            && let Some(law) = &self.law
+        {
+            // The rotor snaps to the nearest of the places where its field can hold it.
+            self.periods = libm::round((self.at_mm - self.command_mm) / law.period_mm) as i64;
+        }
+        self.enabled = on;
+        self.resting = false;
+    }
+
+    /// One tick, which ends at `end_ns` and lasts `tick_s`.
+    #[inline]
+    pub(crate) fn tick(&mut self, end_ns: u64, tick_s: f64) {
+        let mut command_mm = self.pulses.command_mm(end_ns);
+        let Some(law) = &self.law else {
+            if self.enabled && !self.stalled {
+                self.speed_mm_s = (command_mm - self.command_mm) / tick_s;
+                self.at_mm += command_mm - self.command_mm;
+            }
+            self.resting = self.pulses.is_done(end_ns);
+            self.command_mm = command_mm;
+            return;
+        };
+        command_mm += law.ripple_at(command_mm);
+        let before_mm = self.command_mm;
+        self.command_mm = command_mm;
+        let rate_mm_s = (command_mm - before_mm) / tick_s;
+        let mut rotor = Moving {
+            lag_mm: self.at_mm - before_mm - self.periods as f64 * law.period_mm,
+            speed_mm_s: self.speed_mm_s,
+            rate_mm_s,
+            load_n: self.load_n,
+            balance_rad: self.balance_rad,
+            push_n: self.push_n,
+            stuck: false,
+        };
+        if self.stalled {
+            rotor.lag_mm -= rate_mm_s * tick_s;
+            rotor.speed_mm_s = 0.0;
+            rotor.stuck = true;
+        } else if !self.enabled {
+            rotor.coast(law);
+        } else {
+            rotor.follow(law);
+        }
+        self.speed_mm_s = rotor.speed_mm_s;
+        if self.enabled {
+            // The load angle is the lag and the part that balances the load: at half a turn the rotor slips.
+            let half = 0.5 * law.period_mm;
+            let bias = self.balance_rad * (law.period_mm / core::f64::consts::TAU);
+            while rotor.lag_mm - bias > half {
+                rotor.lag_mm -= law.period_mm;
+                self.periods += 1;
+            }
+            while rotor.lag_mm - bias < -half {
+                rotor.lag_mm += law.period_mm;
+                self.periods -= 1;
+            }
+        }
+        self.at_mm = command_mm + self.periods as f64 * law.period_mm + rotor.lag_mm;
+        let still = rotor.stuck || (rotor.speed_mm_s.abs() < STILL_MM_S && rotor.lag_mm.abs() < STILL_MM);
+        // Near its place it stays there whatever the load does; far off, it may be the load that holds it.
+        let near = rotor.lag_mm.abs() * law.turns_mm + self.balance_rad.abs() * (1.0 / core::f64::consts::TAU) < 0.2;
+        if still && (near || !self.enabled) && rate_mm_s == 0.0 && self.push_n == 0.0 && self.pulses.is_done(end_ns) {
+            self.resting = true;
+            self.speed_mm_s = 0.0;
+        }
+    }
+
+    pub(crate) fn fold(&self, f: &mut impl FnMut(u64)) {
+        f(self.pulses.count as u64);
+        f(self.pulses.last_ns);
+        f(self.pulses.interval_ns);
+        f(self.periods as u64);
+        f(u64::from(self.enabled) | u64::from(self.stalled) << 1 | u64::from(self.resting) << 2);
+        for x in [
+            self.pulses.direction,
+            self.command_mm,
+            self.at_mm,
+            self.speed_mm_s,
+            self.belt_mm,
+            self.load_n,
+            self.push_n,
+        ] {
+            f(x.to_bits());
+        }
+    }
+}
