@@ -21,6 +21,15 @@ pub trait Files {
     fn write_text(&self, path: &str, text: &str) -> Result<(), String>;
 }
 
+/// `YYYYMMDD_HHMMSS` for the names of files, as if the session had begun with 1970: the host knows no date.
+pub fn time_stamp(eventtime: f64) -> String {
+    let seconds = eventtime.max(0.0) as u64;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Thirty-one days is more than any session lasts.
+    let day = 1 + days.min(30);
+    format!("197001{day:02}_{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
 /// Files in memory, for tests and for hosts that print nothing.
 #[derive(Default, Clone)]
 pub struct MemoryFiles {

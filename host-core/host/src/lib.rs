@@ -19,6 +19,7 @@ pub mod objects;
 pub mod outputs;
 pub mod printer;
 pub mod reactor;
+pub mod shaper_calibrate;
 pub mod stepper;
 pub mod template;
 pub mod thermal;

@@ -254,6 +254,13 @@ impl ToolHead {
         Ok(())
     }
 
+    /// The move that was queued last ends no faster than this.
+    pub fn limit_next_junction_speed(&self, speed_mm_s: f64) {
+        if let Some(last) = self.queue.borrow_mut().lookahead.last_mut() {
+            last.limit_next_junction_speed(speed_mm_s);
+        }
+    }
+
     /// Moves the axes that are given, and waits for nothing.
     pub fn manual_move(&self, to: [Option<f64>; 4], speed_mm_s: f64) -> CommandResult {
         let mut position = self.position();

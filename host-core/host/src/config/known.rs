@@ -311,7 +311,7 @@ pub const SECTIONS: &[KnownSection] = &[
         Alone,
         &[
             "probe_points accel_chip accel_chip_x accel_chip_y accel_chip_z max_smoothing move_speed min_freq max_freq",
-            "accel_per_hz hz_per_sec sweeping_accel sweeping_period",
+            "max_freq_z accel_per_hz accel_per_hz_z hz_per_sec sweeping_accel sweeping_accel_z sweeping_period",
         ],
         "probe_points",
     ),

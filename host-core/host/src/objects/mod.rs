@@ -1,5 +1,6 @@
 //! One feature a file: the objects that sections of printer.cfg make. Listed in [`crate::printer::sections`].
 
+pub mod adxl345;
 pub mod bed_mesh;
 pub mod bltouch;
 pub mod configfile;
@@ -15,6 +16,7 @@ pub mod input_shaper;
 pub mod manual_probe;
 pub mod pause_resume;
 pub mod print_stats;
+pub mod resonance_tester;
 pub mod probe;
 pub mod respond;
 pub mod safe_z_home;

@@ -7,6 +7,7 @@
 pub mod dispatch;
 pub mod pins;
 pub mod sections;
+pub mod spi;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};

@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use super::Printer;
 use crate::config::{ConfigError, Section};
+use crate::objects::adxl345::Adxl345;
 use crate::objects::display_status::DisplayStatus;
 use crate::objects::exclude_object::ExcludeObject;
 use crate::objects::firmware_retraction::FirmwareRetraction;
 use crate::objects::gcode_macro::GcodeMacro;
 use crate::objects::input_shaper::InputShaper;
 use crate::objects::pause_resume::PauseResume;
+use crate::objects::resonance_tester::ResonanceTester;
 use crate::objects::save_variables::SaveVariables;
 use crate::objects::virtual_sdcard::VirtualSdcard;
 use crate::{objects, outputs, thermal};
@@ -42,6 +44,7 @@ impl Name {
 const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder", "duplicate_pin_override"];
 
 pub const SECTIONS: &[(Name, Loader)] = &[
+    (Name::Either("adxl345"), Adxl345::load),
     (Name::Only("bed_mesh"), objects::bed_mesh::load),
     (Name::Named("bed_mesh"), objects::bed_mesh::load_saved),
     (Name::Only("bltouch"), objects::bltouch::load),
@@ -65,6 +68,7 @@ pub const SECTIONS: &[(Name, Loader)] = &[
     (Name::Only("input_shaper"), InputShaper::load),
     (Name::Named("output_pin"), outputs::output_pin::load),
     (Name::Only("pause_resume"), PauseResume::load),
+    (Name::Only("resonance_tester"), ResonanceTester::load),
     (Name::Only("probe"), objects::probe::load),
     (Name::Only("respond"), objects::respond::load),
     (Name::Only("safe_z_home"), objects::safe_z_home::load),

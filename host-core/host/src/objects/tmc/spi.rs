@@ -10,9 +10,10 @@ use super::bus::Bus;
 use super::model::Model;
 use crate::config::{ConfigError, Section};
 use crate::gcode::CommandError;
-use crate::mcu::{Mcu, McuError, Spi, SpiBus};
+use crate::mcu::{McuError, Spi};
 use crate::printer::Printer;
 use crate::printer::pins::PinFlags;
+use crate::printer::spi::load_bus;
 use crate::reactor::Mutual;
 
 const MODE: u8 = 3;
@@ -113,26 +114,6 @@ impl Link {
             "Unable to write tmc spi '{motor}' register {name}\nCheck cs_pin and the SPI pins, and that the motors have power"
         )))
     }
-}
-
-/// A hardware bus by name, or three pins.
-fn load_bus(printer: &Rc<Printer>, section: &Section, mcu: &Mcu) -> Result<SpiBus, ConfigError> {
-    if !section.has("spi_software_sclk_pin") {
-        return Ok(SpiBus::Hardware { bus: section.text("spi_bus").or("")? });
-    }
-    let pin = |option: &str| -> Result<String, ConfigError> {
-        let share = Some(option);
-        let pin = printer.pins.take(printer, section, option, PinFlags::PLAIN, share)?;
-        match pin.mcu.name() == mcu.name() {
-            true => Ok(pin.name),
-            false => Err(section.error(option, format!("{}: spi pins must be on same mcu", section.name()))),
-        }
-    };
-    Ok(SpiBus::Software {
-        miso_pin: pin("spi_software_miso_pin")?,
-        mosi_pin: pin("spi_software_mosi_pin")?,
-        sclk_pin: pin("spi_software_sclk_pin")?,
-    })
 }
 
 fn plain(error: McuError) -> CommandError {
