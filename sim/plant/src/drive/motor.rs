@@ -69,7 +69,7 @@ pub(crate) struct MotorState {
     /// Where the carriage is on the belt, against the rotor, mm: jumped teeth.
     pub(crate) belt_mm: f64,
     /// Load of the frame or of the filament, N, and the load angle that balances it, rad.
-    load_n: f64,
+    pub(super) load_n: f64,
     balance_rad: f64,
     /// Hard contact, N.
     pub(crate) push_n: f64,
