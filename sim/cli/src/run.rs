@@ -62,6 +62,9 @@ pub struct Finished {
     pub log: Option<PathBuf>,
 }
 
+/// What the terminal showed, with the simulated time of each line.
+const TERMINAL: &str = "terminal.txt";
+
 pub struct RealDisk;
 
 impl Disk for RealDisk {
@@ -102,6 +105,10 @@ pub fn execute(
         true
     })?;
     bar.finish_and_clear();
+    if let Some(out) = out {
+        let lines = outcome.terminal.iter().map(|(at_s, line)| format!("{at_s:11.3}  {line}\n"));
+        std::fs::write(out.join(TERMINAL), lines.collect::<String>())?;
+    }
     for (path, content) in &outcome.files {
         // Files that the host writes keep their names and go where the run's other files go.
         if let (Some(out), Some(name)) = (out, Path::new(path).file_name()) {
@@ -157,8 +164,7 @@ pub fn run(args: RunArgs) -> CliResult {
     } else {
         summary(&scenario.title, &finished, report.as_deref());
     }
-    let failed = finished.outcome.shutdown.is_some() && scenario.expect.is_empty() || !finished.outcome.ok();
-    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if finished.outcome.ok() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// One self-contained HTML file over the recordings, beside the first of them.
@@ -217,6 +223,7 @@ fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
     }
     if let Some(path) = &finished.log {
         println!("  klippy.log     {}", path.display());
+        println!("  terminal       {}", path.with_file_name(TERMINAL).display());
     }
     if let Some(path) = report {
         println!("  report         {}", path.display());

@@ -130,7 +130,12 @@ impl Machine {
         });
         let motors: Vec<Motor> = basics.motors.iter().map(|m| motor(m, basics)).collect();
         let heaters: Vec<Heater> = basics.heaters.iter().map(heater).collect();
-        let sensors = basics.heaters.iter().enumerate().map(|(i, h)| sensor(h, i)).collect();
+        let sensors = basics
+            .heaters
+            .iter()
+            .enumerate()
+            .map(|(i, h)| Sensor::of_type(&h.name, &h.sensor_type, h.pullup_ohm, Feels::Heater(i)))
+            .collect();
         let hotends: Vec<usize> =
             (0..basics.heaters.len()).filter(|i| basics.heaters[*i].kind == HeaterKind::Hotend).collect();
         let extruder_count = basics
@@ -240,17 +245,13 @@ fn heater(basics: &HeaterBasics) -> Heater {
     Heater { name: basics.name.clone(), body }
 }
 
-fn sensor(basics: &HeaterBasics, heater: usize) -> Sensor {
-    let curve = Curve::named(&basics.sensor_type)
-        .or_else(|| Curve::named("EPCOS 100K B57560G104F"))
-        .unwrap_or(Curve::Beta { ohm: 100_000.0, at_c: 25.0, beta_k: 4267.0 });
-    Sensor {
-        name: basics.name.clone(),
-        feels: Feels::Heater(heater),
-        curve,
-        pullup_ohm: basics.pullup_ohm,
-        inline_ohm: 0.0,
-        noise_lsb: 1.0,
+impl Sensor {
+    /// A sensor of a type that printer.cfg names; an unknown one is taken for an EPCOS 100K.
+    pub fn of_type(name: &str, sensor_type: &str, pullup_ohm: f64, feels: Feels) -> Sensor {
+        let curve = Curve::named(sensor_type)
+            .or_else(|| Curve::named("EPCOS 100K B57560G104F"))
+            .unwrap_or(Curve::Beta { ohm: 100_000.0, at_c: 25.0, beta_k: 4267.0 });
+        Sensor { name: String::from(name), feels, curve, pullup_ohm, inline_ohm: 0.0, noise_lsb: 1.0 }
     }
 }
 

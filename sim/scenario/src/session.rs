@@ -17,6 +17,8 @@ use crate::setup::print_name;
 const AFTERMATH_S: f64 = 1.0;
 /// The session is told that it may end when the story is over and this much quiet has passed.
 const SETTLE_S: f64 = 0.2;
+/// Lines of the terminal, and errors, that are kept.
+const MAX_LINES: usize = 10_000;
 
 pub struct Session {
     pub twin: Twin,
@@ -56,13 +58,17 @@ pub struct Outcome {
     pub shutdown: Option<String>,
     /// Lines that the terminal showed as errors.
     pub errors: Vec<String>,
+    /// All lines that the terminal showed, with their times, s.
+    pub terminal: Vec<(f64, String)>,
     pub files: Vec<(String, Vec<u8>)>,
+    /// The scenario said what it expects.
+    pub expects: bool,
 }
 
 impl Outcome {
-    /// Neither an error of the host nor an unmet expectation.
+    /// What was expected came true; where nothing was expected, the host met no error.
     pub fn ok(&self) -> bool {
-        self.failures.is_empty()
+        self.failures.is_empty() && (self.expects || self.errors.is_empty() && self.shutdown.is_none())
     }
 }
 
@@ -163,7 +169,11 @@ impl Session {
                     return doing;
                 }
                 state.print_time_s = Some(now_s - started_s);
-                state.print_done = self.twin.host.print_state() == "complete";
+                let print_state = self.twin.host.print_state();
+                state.print_done = print_state == "complete";
+                if !state.print_done {
+                    state.errors.push(format!("!! The print did not come to its end, it is '{print_state}'"));
+                }
                 Doing::Nothing
             }
             Doing::Connecting | Doing::Nothing | Doing::Lines(_) | Doing::Waiting { .. } => match acts.pop_front() {
@@ -196,10 +206,13 @@ impl Session {
                     }
                 }
                 Output::Console(line) => {
-                    if line.starts_with("!!") && state.errors.len() < 1000 {
+                    if line.starts_with("!!") && state.errors.len() < MAX_LINES {
                         state.errors.push(line.clone());
                     }
                     state.checks.console(&line);
+                    if state.terminal.len() < MAX_LINES {
+                        state.terminal.push((self.twin.now_s(), line));
+                    }
                 }
                 Output::File { path, content } => state.files.push((path, content)),
                 Output::State(State::Shutdown(message) | State::Error(message)) => {
@@ -247,6 +260,7 @@ impl Session {
             print_done: state.print_done,
             print_time_s: state.print_time_s,
         };
+        let expects = !state.checks.is_empty();
         let failures = state.checks.finish(self.twin.now_s(), &view);
         let temperatures = self.twin.heater_names.iter().enumerate();
         let temperatures = temperatures
@@ -268,7 +282,9 @@ impl Session {
             failures,
             shutdown: state.shutdown.or(self.twin.mcu_shutdown()),
             errors: state.errors,
+            terminal: state.terminal,
             files: state.files,
+            expects,
         };
         if let Some(recorder) = self.recorder.take() {
             let mut end =
@@ -296,6 +312,7 @@ struct RunState {
     truth: Truth,
     highest_c: Vec<f64>,
     errors: Vec<String>,
+    terminal: Vec<(f64, String)>,
     files: Vec<(String, Vec<u8>)>,
     shutdown: Option<String>,
     stop_at_s: Option<f64>,
@@ -312,6 +329,7 @@ impl RunState {
             truth: Truth::default(),
             highest_c: vec![0.0; session.twin.heater_names.len()],
             errors: Vec::new(),
+            terminal: Vec::new(),
             files: Vec::new(),
             shutdown: None,
             stop_at_s: None,

@@ -125,7 +125,13 @@ pub fn prepare(
     let config_path = folder.join(&scenario.config);
     let config_path = config_path.to_string_lossy();
     let source = Appended { inner: disk.source(), path: &config_path, text: &scenario.config_append };
-    let config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    let mut config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    let prints_a_file = scenario.story.iter().any(|act| matches!(act, Act::Print(_)));
+    if prints_a_file && !config.has_section("virtual_sdcard") {
+        let text = format!("{}\n{SD_CARD}", scenario.config_append);
+        let source = Appended { inner: disk.source(), path: &config_path, text: &text };
+        config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    }
     let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Setup(e.to_string()))?;
     change_machine(&mut wiring, &scenario.machine, folder)?;
     let prints = scenario.story.iter().filter_map(|act| match act {
@@ -185,6 +191,9 @@ pub fn print_name(file: &str) -> String {
 fn create(path: &Path) -> Result<std::fs::File, PrepareError> {
     std::fs::File::create(path).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: e.to_string() })
 }
+
+/// Where files to print lie, for a printer.cfg that has no place for them: its user streams files from elsewhere.
+const SD_CARD: &str = "[virtual_sdcard]\npath: .\n";
 
 /// A printer.cfg with text put behind it.
 struct Appended<'a> {
