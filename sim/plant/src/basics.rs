@@ -14,7 +14,7 @@ use crate::frame::Mode;
 use crate::heater::{Body, Element, Fan, Heater};
 use crate::hotend::Hotend;
 use crate::kinematics::{Cartesian, CoreXy, Delta, Kinematics};
-use crate::machine::Machine;
+use crate::machine::{Machine, TICK_NS};
 use crate::thermistor::{Curve, Feels, Sensor};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -165,7 +165,7 @@ impl Machine {
             .collect();
         Machine {
             name: basics.name.clone(),
-            tick_ns: 100_000,
+            tick_ns: TICK_NS,
             ambient_c: 22.0,
             start_mm,
             travel_min_mm,
