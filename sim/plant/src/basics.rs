@@ -150,6 +150,7 @@ impl Machine {
                 heater: hotends.get(e).or(hotends.first()).copied(),
                 filament_mm: basics.filament_mm,
                 nozzle_mm: basics.nozzle_mm.get(e).copied().unwrap_or(0.4),
+                stiffness_n_mm: stiffness_n_mm(e, basics),
                 ..Extruder::default()
             })
             .collect();
@@ -188,8 +189,22 @@ impl Machine {
     }
 }
 
+/// A gear before the filament is what a tool head carries; one that pushes with the motor's own shaft stands on the frame,
+/// behind a Bowden tube (assumed: so it is on most printers).
+fn is_geared(motor: &MotorBasics) -> bool {
+    motor.rotation_distance_mm / motor.gear_ratio < 15.0
+}
+
+/// Filament in half a metre of tube (facts/physics.md 1.6: 12 to 18 N/mm).
+const BOWDEN_N_MM: f64 = 14.0;
+
+fn stiffness_n_mm(extruder: usize, basics: &MachineBasics) -> f64 {
+    let motor = basics.motors.iter().find(|m| m.moves == Moves::Extruder(extruder));
+    if motor.is_some_and(|m| !is_geared(m)) { BOWDEN_N_MM } else { Extruder::default().stiffness_n_mm }
+}
+
 fn motor(basics: &MotorBasics, machine: &MachineBasics) -> Motor {
-    let geared = basics.rotation_distance_mm / basics.gear_ratio < 15.0;
+    let geared = is_geared(basics);
     let rotor = match (basics.moves, &machine.shape) {
         (Moves::Rail(0 | 1), _) | (Moves::Rail(_), Shape::Delta(_)) => Rotor::default(),
         // A screw: its friction holds the carriage, which weighs 1.5 kg (assumed).

@@ -2,6 +2,7 @@
 
 use drydock_plant::Fault;
 use drydock_plant::frame::Mode;
+use drydock_plant::thermistor::Curve;
 use serde::{Deserialize, Serialize};
 
 /// One scenario.
@@ -59,6 +60,8 @@ pub struct MachineChanges {
     pub torque_share: Vec<(String, f64)>,
     /// Hot ends as one lumped body without lag: (heater, J/K, K/W, W).
     pub simple_heaters: Vec<SimpleHeater>,
+    /// Curves of sensors that are not what `sensor_type` says, by the name of the heater or sensor.
+    pub sensors: Vec<(String, Curve)>,
     /// The bed is a perfect plane.
     pub flat_bed: bool,
 }
