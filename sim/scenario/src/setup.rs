@@ -248,7 +248,8 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
     }
     for (name, curve) in &changes.sensors {
         let sensor = machine.sensors.iter_mut().find(|s| s.name == *name);
-        let sensor = sensor.ok_or_else(|| PrepareError::Setup(format!("sensors: the machine has no sensor '{name}'")))?;
+        let sensor =
+            sensor.ok_or_else(|| PrepareError::Setup(format!("sensors: the machine has no sensor '{name}'")))?;
         sensor.curve.clone_from(curve);
     }
     for simple in &changes.simple_heaters {
