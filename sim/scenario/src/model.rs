@@ -150,6 +150,8 @@ pub enum Quantity {
     RetransmittedBytes,
     /// Simulated time of the print so far, s.
     PrintTime,
+    /// How much too late a command for now reaches a micro-controller, by the host's idea of its clock, us.
+    ClockErrorUs(String),
     /// 1 while the host is ready, 0 otherwise.
     HostReady,
 }

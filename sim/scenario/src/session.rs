@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::io::Write;
 
+use drydock_host::config::{Config, MapSource};
 use drydock_host::printer::{Output, State};
 use drydock_plant::Truth;
 use drydock_recording::{End, Figure};
 use drydock_twin::recorder::Recorder;
-use drydock_twin::world::{Turn, Twin};
+use drydock_twin::world::{SetupError, Turn, Twin};
 
 use crate::check::{Checks, Failure, View};
 use crate::model::{Act, Expectation, TimedFault};
@@ -27,6 +28,9 @@ pub struct Session {
     pub faults: Vec<TimedFault>,
     pub expect: Vec<Expectation>,
     pub end_s: f64,
+    /// The configuration's files, as the host has saved them since.
+    pub config_files: MapSource,
+    pub config_path: String,
     /// Where klippy.log goes.
     pub log: Option<Box<dyn Write>>,
 }
@@ -73,8 +77,6 @@ impl Outcome {
 }
 
 enum Doing {
-    /// Waiting for the host to get ready.
-    Connecting,
     Nothing,
     Lines(VecDeque<String>),
     Printing {
@@ -95,7 +97,7 @@ impl Session {
         let mut state = RunState::new(&self);
         let mut acts: VecDeque<Act> = self.story.drain(..).collect();
         let end_ns = (self.end_s * 1e9) as u64;
-        let mut doing = Doing::Connecting;
+        let mut doing = Doing::Nothing;
         let mut turns = 0_u64;
         let mut pending: Option<drydock_host::host::Pending> = None;
         loop {
@@ -119,7 +121,7 @@ impl Session {
             if over || turn == Turn::Idle || matches!(doing, Doing::Done) {
                 break;
             }
-            if pending.as_ref().is_some_and(|p| !p.is_done()) {
+            if self.twin.host.state() == State::Startup || pending.as_ref().is_some_and(|p| !p.is_done()) {
                 continue;
             }
             doing = self.advance(doing, &mut acts, &mut pending, &mut state);
@@ -156,7 +158,6 @@ impl Session {
     ) -> Doing {
         let now_s = self.twin.now_s();
         match doing {
-            Doing::Connecting if self.twin.host.state() == State::Startup => Doing::Connecting,
             Doing::Waiting { until_s } if now_s < until_s => doing,
             Doing::Settling { until_s } if now_s < until_s => doing,
             Doing::Settling { .. } | Doing::Done => Doing::Done,
@@ -176,7 +177,7 @@ impl Session {
                 }
                 Doing::Nothing
             }
-            Doing::Connecting | Doing::Nothing | Doing::Lines(_) | Doing::Waiting { .. } => match acts.pop_front() {
+            Doing::Nothing | Doing::Lines(_) | Doing::Waiting { .. } => match acts.pop_front() {
                 Some(Act::Gcode(lines)) => Doing::Lines(lines.into()),
                 Some(Act::Print(file)) => {
                     *pending =
@@ -195,6 +196,7 @@ impl Session {
 
     fn drain_output(&mut self, state: &mut RunState) -> std::io::Result<()> {
         let at_ns = self.twin.now_ns();
+        let mut restart = false;
         for output in self.twin.take_output() {
             if let Some(recorder) = &mut self.recorder {
                 recorder.output(at_ns, &output).map_err(std::io::Error::other)?;
@@ -214,15 +216,31 @@ impl Session {
                         state.terminal.push((self.twin.now_s(), line));
                     }
                 }
-                Output::File { path, content } => state.files.push((path, content)),
+                Output::File { path, content } => {
+                    self.config_files.insert(&path, content.clone());
+                    state.files.push((path, content));
+                }
+                Output::Restart { .. } => restart = true,
                 Output::State(State::Shutdown(message) | State::Error(message)) => {
                     state.checks.shutdown(&message);
                     state.shutdown = Some(message);
                 }
-                Output::State(_) | Output::Line { .. } | Output::Restart { .. } => {}
+                Output::State(_) | Output::Line { .. } => {}
             }
         }
+        if restart {
+            self.restart(state);
+        }
         Ok(())
+    }
+
+    /// The host asked to be started again, with what it saved.
+    fn restart(&mut self, state: &mut RunState) {
+        let config = Config::parse(&self.config_files, &self.config_path).map_err(SetupError::Config);
+        match config.and_then(|config| self.twin.restart(config)) {
+            Ok(()) => (state.shutdown, state.stop_at_s) = (None, None),
+            Err(error) => state.shutdown = Some(error.to_string()),
+        }
     }
 
     fn sample(&mut self, state: &mut RunState) -> std::io::Result<()> {

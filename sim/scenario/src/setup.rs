@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use drydock_host::config::{Config, ConfigError, FileSource};
+use drydock_host::config::{Config, ConfigError, FileSource, MapSource};
 use drydock_host::files::Files;
 use drydock_host::printer::Options;
 use drydock_plant::Machine;
@@ -146,6 +146,7 @@ pub fn prepare(
     let mcus: Vec<McuConfig> = wiring.mcus.iter().map(|name| mcu_config(name, scenario)).collect();
     let header = header(scenario, &config, &wiring, &mcus, seed, options);
     let machine = wiring.machine.clone();
+    let config_files = MapSource::new(config.files().iter().map(|f| (&*f.path, f.text.as_str())));
     let twin = Twin::new(TwinSetup {
         config,
         wiring,
@@ -179,6 +180,8 @@ pub fn prepare(
         faults: scenario.faults.clone(),
         expect: scenario.expect.clone(),
         end_s: scenario.end_s,
+        config_files,
+        config_path: config_path.into_owned(),
         log,
     })
 }
