@@ -288,6 +288,8 @@ fn nozzle_that_runs_into_the_bed_is_told_and_pressed_back() {
 fn square_is_laid_as_asked_and_its_volume_is_what_was_pushed() {
     let mut m = cartesian();
     m.bed_surface = BedSurface::flat();
+    // A direct drive: a Bowden tube would keep a millimetre of filament back.
+    m.extruders[0].stiffness_n_mm = 90.0;
     let (all, end_s) = square(&m, 100.0);
     let mut plant = hot(&m, 1);
     play(&mut plant, all, end_s + 0.05);

@@ -62,6 +62,8 @@ pub struct MachineChanges {
     pub simple_heaters: Vec<SimpleHeater>,
     /// Curves of sensors that are not what `sensor_type` says, by the name of the heater or sensor.
     pub sensors: Vec<(String, Curve)>,
+    /// Motors follow their pulses exactly: no inertia, no slip, no ripple.
+    pub ideal_drives: bool,
     /// The bed is a perfect plane.
     pub flat_bed: bool,
 }

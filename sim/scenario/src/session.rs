@@ -79,15 +79,9 @@ impl Outcome {
 enum Doing {
     Nothing,
     Lines(VecDeque<String>),
-    Printing {
-        started_s: f64,
-    },
-    Waiting {
-        until_s: f64,
-    },
-    Settling {
-        until_s: f64,
-    },
+    Printing { started_s: f64 },
+    Waiting { until_s: f64 },
+    Settling { until_s: f64 },
     Done,
 }
 

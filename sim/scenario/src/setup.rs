@@ -238,6 +238,9 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
     if let Some(ambient) = changes.ambient_c {
         machine.ambient_c = ambient;
     }
+    if changes.ideal_drives {
+        machine.motors.iter_mut().for_each(|motor| motor.model = Drive::Ideal);
+    }
     if changes.flat_bed {
         machine.bed_surface = BedSurface::flat();
     }
