@@ -167,7 +167,7 @@ pub fn run(args: RunArgs) -> CliResult {
     Ok(if finished.outcome.ok() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// One self-contained HTML file over the recordings, beside the first of them.
+/// One self-contained HTML file over the recordings, beside the first of them, and its picture as a PNG.
 fn report(runs: &[(&str, &Path)], out: &Path, command: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let mut readers = Vec::new();
     for (label, path) in runs {
@@ -177,6 +177,7 @@ fn report(runs: &[(&str, &Path)], out: &Path, command: &str) -> Result<PathBuf, 
     let study = drydock_analysis::Study::of(&mut borrowed, &drydock_analysis::Options::default())?;
     let path = out.join("report.html");
     std::fs::write(&path, drydock_analysis::report::html(&study, command))?;
+    drydock_analysis::picture::write_png(&study, &out.join("report.png"))?;
     Ok(path)
 }
 
@@ -270,6 +271,6 @@ pub fn demo() -> CliResult {
     }
     let runs: Vec<(&str, &Path)> = recordings.iter().map(|(name, path)| (*name, path.as_path())).collect();
     let report = report(&runs, &out, command)?;
-    println!("report: {}", report.display());
+    println!("report: {}, its picture: {}", report.display(), report.with_extension("png").display());
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

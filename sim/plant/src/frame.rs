@@ -413,9 +413,10 @@ mod tests {
         assert!(f.is_quiet() && f.displacement_mm == [0.0; 3]);
     }
 
+    type PublishedShaper = (&'static str, &'static [f64], &'static [f64], [f64; 4]);
     /// Pulses of the shapers for 40 Hz and damping 0.1: amplitudes, times in ms (facts/klipper.md 6.2), and what the table
     /// of facts/physics.md 2.1 says is left at -20, -10, +10 and +20 % of the frequency.
-    const SHAPERS: [(&str, &[f64], &[f64], [f64; 4]); 6] = [
+    const SHAPERS: [PublishedShaper; 6] = [
         ("zv", &[0.578286, 0.421714], &[0.0, 12.562973], [0.270, 0.135, 0.131, 0.254]),
         ("mzv", &[0.365128, 0.407489, 0.227383], &[0.0, 9.422230, 18.844459], [0.191, 0.086, 0.065, 0.106]),
         ("zvd", &[0.334415, 0.487743, 0.177843], &[0.0, 12.562973, 25.125945], [0.073, 0.018, 0.017, 0.064]),

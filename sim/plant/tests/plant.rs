@@ -484,7 +484,7 @@ fn ripple_has_its_published_size() {
     edges(|t| 40.0 * t / step, 0.0, 3.0, 0, &mut all);
     let mut plant = enabled(&m, 0);
     let mut next = 0;
-    let (mut re, mut im, mut count) = (0.0, 0.0, 0.0);
+    let (mut re, mut im, mut count) = (0.0f64, 0.0f64, 0.0f64);
     for n in 0..30_000u64 {
         let at_ns = n * 100_000;
         while next < all.len() && all[next].0 < at_ns {
@@ -501,6 +501,6 @@ fn ripple_has_its_published_size() {
             count += 1.0;
         }
     }
-    let amplitude = 2.0 * (re * re + im * im as f64).sqrt() / count;
+    let amplitude = 2.0 * (re * re + im * im).sqrt() / count;
     assert!((0.012..0.025).contains(&amplitude), "{amplitude} degrees");
 }
