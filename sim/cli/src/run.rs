@@ -257,6 +257,8 @@ pub fn demo() -> CliResult {
         let mut scenario = Scenario::load(&path)?;
         if let Some(line) = before {
             scenario.story.insert(0, Act::Gcode(vec![line.to_string()]));
+            // What the scenario expects, it expects of the shaped print.
+            scenario.expect.clear();
         }
         let options = RunOptions {
             seed: None,
