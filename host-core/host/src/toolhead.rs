@@ -289,6 +289,19 @@ impl ToolHead {
         callback(self.last_move_time());
     }
 
+    /// Like [`ToolHead::register_lookahead_callback`], but for one who only looks on: nothing is planned for its sake, and
+    /// where nothing is queued the time is the end of what was.
+    pub fn when_planned(&self, callback: impl FnOnce(f64) + 'static) {
+        let mut q = self.queue.borrow_mut();
+        if let Some(last) = q.lookahead.last_mut() {
+            last.payload.callbacks.push(Box::new(callback));
+            return;
+        }
+        let end = q.print_time;
+        drop(q);
+        callback(end);
+    }
+
     /// Is the queue so full that the sender of moves has to wait?
     pub fn must_pace(&self) -> bool {
         let q = self.queue.borrow();
