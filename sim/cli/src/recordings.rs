@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use drydock_recording::{Reader, export};
+use drydock_scenario::text::io_cause;
 use serde_json::json;
 
 use crate::run::CliResult;
+use crate::term::say;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
@@ -45,7 +47,7 @@ pub struct ExportArgs {
 }
 
 fn open(path: &PathBuf) -> Result<Reader<std::io::BufReader<std::fs::File>>, String> {
-    let file = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let file = std::fs::File::open(path).map_err(|e| format!("{}: {}", path.display(), io_cause(&e)))?;
     Reader::new(std::io::BufReader::new(file)).map_err(|e| format!("{}: {e}", path.display()))
 }
 
@@ -88,9 +90,9 @@ pub fn export(args: ExportArgs) -> CliResult {
     }
     if args.json {
         let files: Vec<_> = written.iter().map(|(f, n)| json!({"file": f, "rows": n})).collect();
-        println!("{}", json!({"files": files}));
+        say!("{}", json!({"files": files}));
     } else {
-        written.iter().for_each(|(file, rows)| println!("{file}: {rows} rows"));
+        written.iter().for_each(|(file, rows)| say!("{file}: {rows} rows"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -111,12 +113,12 @@ pub fn diff(args: DiffArgs) -> CliResult {
         let first = diff.first.as_ref().map(|d| {
             json!({"stream": d.stream, "index": d.index, "at_s": d.at_ns as f64 * 1e-9, "columns": d.columns, "a": d.a, "b": d.b})
         });
-        println!(
+        say!(
             "{}",
             json!({"identical": diff.identical(), "rows": diff.rows, "header": diff.header, "first": first, "end": diff.end})
         );
     } else {
-        println!("{diff}");
+        say!("{diff}");
     }
     Ok(if diff.identical() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
