@@ -1,7 +1,7 @@
 //! A G-code program: the line parser with every way to ask for a parameter, and the program check of `drydock check`.
 #![no_main]
 
-use drydock_host::config::lint::lint;
+use drydock_host::config::lint::lint_program;
 use drydock_host::config::{Config, MapSource};
 use drydock_host::gcode::Command;
 use libfuzzer_sys::fuzz_target;
@@ -28,5 +28,5 @@ fuzz_target!(|data: &[u8]| {
         let name = command.name().to_string();
         assert_eq!(command.into_owned().name(), name);
     }
-    CONFIG.with(|config| lint(config, Some(&mut text.lines())));
+    CONFIG.with(|config| lint_program(config, &mut text.lines()));
 });

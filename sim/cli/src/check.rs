@@ -35,9 +35,11 @@ fn add_refused(config: &str, findings: &mut Vec<Finding>) {
     }
     let known: BTreeSet<String> = findings.iter().map(|f| f.section.clone()).collect();
     for error in offline::refused(config).into_iter().filter(|e| !known.contains(&e.section)) {
+        // What is not built yet is no mistake of the configuration's.
+        let unsupported = error.message.contains("not supported yet");
         findings.push(Finding {
-            severity: Severity::Error,
-            code: "refused",
+            severity: if unsupported { Severity::Warning } else { Severity::Error },
+            code: if unsupported { "unsupported" } else { "refused" },
             file: error.file().to_string(),
             line: error.line(),
             column: error.place.as_ref().map_or(0, |p| p.column),

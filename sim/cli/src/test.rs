@@ -9,6 +9,7 @@ use clap::Args;
 use drydock_scenario::junit;
 use drydock_scenario::model::Scenario;
 use drydock_scenario::setup::RunOptions;
+use drydock_scenario::text::io_cause;
 use serde_json::json;
 
 use crate::run::{CliResult, execute, scenario_path};
@@ -99,14 +100,15 @@ fn name(path: &Path) -> String {
     }
 }
 
-fn collect(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
     let scenario = scenario_path(path);
     if scenario.is_file() {
         found.push(scenario);
         return Ok(());
     }
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?.path();
+    let unreadable = |e: std::io::Error| format!("{}: {}", path.display(), io_cause(&e));
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?.path();
         if entry.is_dir() {
             collect(&entry, found)?;
         }

@@ -127,7 +127,7 @@ fn a_broken_scenario_gives_one_error_with_its_place() {
         all += &answer.text;
         // A test run goes on with the other scenarios and says the same of this one.
         let tested = drydock(&["test", &file]);
-        assert_eq!(tested.code, 1, "{file}: {}", tested.text);
+        assert_ne!(tested.code, 0, "{file}: {}", tested.text);
         let cause = error.trim_start_matches("error: ");
         assert!(tested.text.contains(cause), "{}", tested.text);
     }

@@ -81,6 +81,13 @@ pub fn lint(config: &Config, program: Program<'_, '_>) -> Vec<Finding> {
     out.sorted()
 }
 
+/// Names what is wrong with a program alone.
+pub fn lint_program(config: &Config, lines: &mut dyn Iterator<Item = &str>) -> Vec<Finding> {
+    let mut out = Findings::default();
+    program::check(&View { config }, lines, &mut out);
+    out.sorted()
+}
+
 type Rule = fn(&View<'_>, &mut Findings);
 
 /// All rules over the configuration.
