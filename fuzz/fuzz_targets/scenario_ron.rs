@@ -11,7 +11,8 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Scenario::parse(Path::new("scenario.ron"), text) {
         Ok(scenario) => {
-            let again = ron::ser::to_string_pretty(&scenario, ron::ser::PrettyConfig::default()).expect("it can be written");
+            let again =
+                ron::ser::to_string_pretty(&scenario, ron::ser::PrettyConfig::default()).expect("it can be written");
             Scenario::parse(Path::new("again.ron"), &again).expect("what is written is read back");
         }
         Err(error) => assert!(error.to_string().starts_with("scenario.ron:"), "{error}"),

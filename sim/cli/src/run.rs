@@ -248,7 +248,9 @@ pub fn demo() -> CliResult {
     let command = "cargo run --release";
     let mut recordings = Vec::new();
     let mut failed = false;
-    for (name, before) in [("shaper off", Some("SET_INPUT_SHAPER SHAPER_FREQ_X=0 SHAPER_FREQ_Y=0")), ("shaper on", None)] {
+    for (name, before) in
+        [("shaper off", Some("SET_INPUT_SHAPER SHAPER_FREQ_X=0 SHAPER_FREQ_Y=0")), ("shaper on", None)]
+    {
         let mut scenario = Scenario::load(&path)?;
         if let Some(line) = before {
             scenario.story.insert(0, Act::Gcode(vec![line.to_string()]));

@@ -67,7 +67,9 @@ fn error_line(file: &str, answer: &Answer) -> String {
 }
 
 fn names_a_line_of(file: &str, error: &str) -> bool {
-    error.match_indices(&format!("{file}:")).any(|(at, found)| error[at + found.len()..].starts_with(|c: char| c.is_ascii_digit()))
+    error
+        .match_indices(&format!("{file}:"))
+        .any(|(at, found)| error[at + found.len()..].starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[test]
@@ -136,7 +138,8 @@ fn a_broken_scenario_gives_one_error_with_its_place() {
 
 fn recording() -> Vec<u8> {
     let header = Header { heaters: vec!["extruder".to_owned()], ..Header::default() };
-    let mut writer = Writer::with_options(Vec::new(), header, Options { block_rows: 16, ..Options::default() }).unwrap();
+    let mut writer =
+        Writer::with_options(Vec::new(), header, Options { block_rows: 16, ..Options::default() }).unwrap();
     for i in 0..100 {
         writer.push(State { at_ns: i * 10_000, e_mm: i as f64 * 0.1, ..State::default() }).unwrap();
     }

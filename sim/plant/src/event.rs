@@ -83,9 +83,9 @@ impl Fault {
     /// What the fault is done to: the machine's list and the place in it; `None` for one that has no index.
     pub fn target(&self) -> Option<(&'static str, usize)> {
         match *self {
-            Fault::ThermistorOpen { sensor } | Fault::ThermistorShort { sensor } | Fault::ThermistorMended { sensor } => {
-                Some(("sensor", sensor))
-            }
+            Fault::ThermistorOpen { sensor }
+            | Fault::ThermistorShort { sensor }
+            | Fault::ThermistorMended { sensor } => Some(("sensor", sensor)),
             Fault::HeaterStuckOn { heater } | Fault::HeaterStuckOff { heater } | Fault::HeaterMended { heater } => {
                 Some(("heater", heater))
             }

@@ -179,7 +179,8 @@ fn a_file_cut_anywhere_opens_up_to_its_last_whole_block() {
     let file = sample(120);
     let mut reader = open(&file).unwrap();
     let whole: Vec<State> = reader.all().map(Result::unwrap).collect();
-    let blocks: Vec<(u64, u64)> = reader.blocks_of(State::ID).map(|b| (b.offset, b.offset + u64::from(b.len))).collect();
+    let blocks: Vec<(u64, u64)> =
+        reader.blocks_of(State::ID).map(|b| (b.offset, b.offset + u64::from(b.len))).collect();
     let header_end = reader.blocks_of(Event::ID).map(|b| b.offset).chain([blocks[0].0]).min().unwrap();
     for len in 0..file.len() {
         let cut = open(&file[..len]);

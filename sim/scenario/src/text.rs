@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use drydock_host::config::nearest;
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
 use crate::setup::PrepareError;
 

@@ -34,7 +34,7 @@ fn numbers_out_of_range_are_refused_where_they_stand() {
         ("end_s: 90", "end_s: 0", "11:12: must be above 0, not 0"),
         ("at_s: 10.5", "at_s: inf", "7:21: must be 0 or more, not inf"),
         ("drift_ppm: -80", "drift_ppm: 1e7", "9:38: must be a drift from -100000 to 100000 ppm, not 10000000"),
-        ("Wait(2.5)", "Wait(-0.5)", "6:67: must be 0 or more, not -0.5"),
+        ("Wait(2.5)", "Wait(-0.5)", "6:65: must be 0 or more, not -0.5"),
         ("corrupt_per_byte: 0.01", "corrupt_per_byte: NaN", "8:30: must be a chance from 0 to 1, not NaN"),
     ] {
         let error = read(&GOOD.replace(good, bad)).unwrap_err();

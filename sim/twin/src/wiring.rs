@@ -179,8 +179,7 @@ fn gear_ratio(section: &Section) -> f64 {
 }
 
 fn delta_geometry(config: &Config, printer: &Section) -> Result<Delta> {
-    let radius_mm =
-        number(printer, "delta_radius").ok_or_else(|| printer.missing("delta_radius"))?;
+    let radius_mm = number(printer, "delta_radius").ok_or_else(|| printer.missing("delta_radius"))?;
     let mut delta = Delta { radius_mm, ..Delta::default() };
     for (i, name) in ["stepper_a", "stepper_b", "stepper_c"].iter().enumerate() {
         let tower = section(config, name)?;
@@ -272,8 +271,7 @@ impl Builder<'_> {
         let base = section.name().trim_end_matches(|c: char| c.is_ascii_digit()).to_string();
         let first = self.config.section(&base);
         let value = |option| number(section, option).or_else(|| number(first.as_ref()?, option));
-        let need =
-            |option| value(option).ok_or_else(|| section.missing(option));
+        let need = |option| value(option).ok_or_else(|| section.missing(option));
         let motor = self.basics.motors.len();
         self.basics.motors.push(MotorBasics {
             name: section.name().to_string(),

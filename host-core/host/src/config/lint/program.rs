@@ -122,7 +122,8 @@ impl<'c> Checker<'c> {
         let filament = view.float("extruder", "filament_diameter").unwrap_or(1.75);
         let radius = view.float("printer", "print_radius").or_else(|| view.float("printer", "delta_radius"));
         let heater = |name: String| {
-            let max = view.float(&name, "max_temp").or_else(|| view.float(&format!("heater_generic {name}"), "max_temp"));
+            let max =
+                view.float(&name, "max_temp").or_else(|| view.float(&format!("heater_generic {name}"), "max_temp"));
             (name, max)
         };
         Checker {
@@ -150,6 +151,12 @@ impl<'c> Checker<'c> {
         let line = self.line;
         let entry = self.seen.entry((code, key.to_string()));
         entry.or_insert(Seen { severity, line, message, help, count: 0 }).count += 1;
+    }
+
+    /// Counts a mistake that has been told; a suggestion for each line of a long program would take minutes.
+    fn is_told(&mut self, code: &'static str, key: &str) -> bool {
+        let seen = self.seen.get_mut(&(code, key.to_string()));
+        seen.map(|seen| seen.count += 1).is_some()
     }
 
     fn command(&mut self, command: &Command<'_>) {
@@ -192,6 +199,7 @@ impl<'c> Checker<'c> {
                     format!("add [{}]", sections[0]),
                 );
             }
+            Lookup::Unknown if self.is_told("program-command-unknown", name) => {}
             Lookup::Unknown => {
                 let message = format!("the program calls {name}, which is no command and no macro");
                 let help = self.commands.suggestion(name);
