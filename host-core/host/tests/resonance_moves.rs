@@ -65,7 +65,9 @@ fn has(lines: &[String], text: &str) -> bool {
 #[test]
 fn the_planned_moves_are_the_sweep_and_the_limits_come_back() {
     let host = host(&format!("{CHIP}{TESTER}")).unwrap();
-    let moves: Rc<RefCell<Vec<(f64, [f64; 4], f64, f64, f64, f64)>>> = Rc::default();
+    /// Print time, direction, speeds at start and end, acceleration, duration.
+    type Seen = (f64, [f64; 4], f64, f64, f64, f64);
+    let moves: Rc<RefCell<Vec<Seen>>> = Rc::default();
     let seen = moves.clone();
     let toolhead = host.printer().toolhead().clone();
     toolhead.observe(move |t, m| seen.borrow_mut().push((t, m.mv.axes_r, m.start_v, m.end_v, m.mv.accel, m.total_t())));

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use drydock_host::config::{Config, ConfigError, FileSource, nearest};
+use drydock_host::config::{Config, ConfigError, FileSource, MapSource, nearest};
 use drydock_host::files::Files;
 use drydock_host::printer::Options;
 use drydock_plant::Machine;
@@ -138,7 +138,13 @@ pub fn prepare(
         let written = format!("\"{}\"", scenario.config);
         scenario.source.wrong(&[&written], format!("the printer.cfg {config_path} cannot be read: {why}"))
     })?;
-    let config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    let mut config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    let prints_a_file = scenario.story.iter().any(|act| matches!(act, Act::Print(_)));
+    if prints_a_file && !config.has_section("virtual_sdcard") {
+        let text = format!("{}\n{SD_CARD}", scenario.config_append);
+        let source = Appended { inner: disk.source(), path: &config_path, text: &text };
+        config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    }
     let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Config(vec![e]))?;
     change_machine(&mut wiring, scenario, folder)?;
     check_names(scenario, &wiring)?;
@@ -156,6 +162,7 @@ pub fn prepare(
     let mcus: Vec<McuConfig> = wiring.mcus.iter().map(|name| mcu_config(name, scenario)).collect();
     let header = header(scenario, &config, &wiring, &mcus, seed, options);
     let machine = wiring.machine.clone();
+    let config_files = MapSource::new(config.files().iter().map(|f| (&*f.path, f.text.as_str())));
     let twin = Twin::new(TwinSetup {
         config,
         wiring,
@@ -189,6 +196,8 @@ pub fn prepare(
         faults: scenario.faults.clone(),
         expect: scenario.expect.clone(),
         end_s: scenario.end_s,
+        config_files,
+        config_path: config_path.into_owned(),
         log,
     })
 }
@@ -201,6 +210,9 @@ pub fn print_name(file: &str) -> String {
 fn create(path: &Path) -> Result<std::fs::File, PrepareError> {
     std::fs::File::create(path).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: io_cause(&e) })
 }
+
+/// Where files to print lie, for a printer.cfg that has no place for them: its user streams files from elsewhere.
+const SD_CARD: &str = "[virtual_sdcard]\npath: .\n";
 
 /// A printer.cfg with text put behind it.
 struct Appended<'a> {
@@ -258,6 +270,9 @@ fn check_names(scenario: &Scenario, wiring: &Wiring) -> Result<(), PrepareError>
             Quantity::TrueTemperature(name) | Quantity::MeasuredTemperature(name) | Quantity::HeaterDuty(name) => {
                 known_name(scenario, "heater", name, &wiring.heaters)?;
             }
+            Quantity::ClockErrorUs(name) => {
+                known_name(scenario, "micro-controller", name, &wiring.mcus)?;
+            }
             Quantity::LostStepsOf(name) => {
                 known_name(scenario, "motor", name, &motors)?;
             }
@@ -298,6 +313,9 @@ fn change_machine(wiring: &mut Wiring, scenario: &Scenario, folder: &Path) -> Re
     if let Some(ambient) = changes.ambient_c {
         machine.ambient_c = ambient;
     }
+    if changes.ideal_drives {
+        machine.motors.iter_mut().for_each(|motor| motor.model = Drive::Ideal);
+    }
     if changes.flat_bed {
         machine.bed_surface = BedSurface::flat();
     }
@@ -307,6 +325,11 @@ fn change_machine(wiring: &mut Wiring, scenario: &Scenario, folder: &Path) -> Re
         if let Drive::Rotor(rotor) = &mut machine.motors[motor].model {
             rotor.torque_efficiency *= share;
         }
+    }
+    for (name, curve) in &changes.sensors {
+        let sensors: Vec<String> = machine.sensors.iter().map(|s| s.name.clone()).collect();
+        let sensor = known_name(scenario, "sensor", name, &sensors)?;
+        machine.sensors[sensor].curve.clone_from(curve);
     }
     for simple in &changes.simple_heaters {
         let index = known_name(scenario, "heater", &simple.heater, &wiring.heaters)?;
