@@ -148,8 +148,8 @@ fn recording() -> Vec<u8> {
 
 /// Where the second block of rows begins: blocks start with a mark.
 fn second_block(file: &[u8]) -> usize {
-    let marks = file.windows(4).enumerate().filter(|(_, w)| *w == b"DkBl").map(|(at, _)| at);
-    marks.skip(2).next().unwrap()
+    let mut marks = file.windows(4).enumerate().filter(|(_, w)| *w == b"DkBl").map(|(at, _)| at);
+    marks.nth(2).unwrap()
 }
 
 #[test]
