@@ -2,6 +2,7 @@
 
 use drydock_host::config::MapSource;
 use drydock_host::config::lint::{Finding, check};
+use proptest::prelude::*;
 
 const VORON: &str = include_str!("config/voron.cfg");
 const MACROS: &str = include_str!("config/voron-macros.cfg");
@@ -176,6 +177,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("program-extrude-long", "G1 E-0.5", "G1 E150"),
     ("program-extrude-thick", "E2.5", "E250"),
     ("program-move-unparsable", "G1 E-0.5", "G1 X1.2.3"),
+    ("program-move-unparsable", "G1 E-0.5", "G1 Xinf"),
+    ("program-speed", "E2.5 F1800", "E2.5 F0"),
+    ("program-malformed", "G1 E-0.5", "SET_HEATER_TEMPERATURE HEATER=extruder TARGET"),
+    ("program-heater-unknown", "G1 E-0.5", "SET_HEATER_TEMPERATURE HEATER=bed TARGET=60"),
+    ("program-too-hot", "M104 S0", "M104 S400"),
 ];
 
 #[test]
@@ -247,4 +253,29 @@ fn a_finding_says_file_line_and_suggestion() {
     let line = 1 + macros[..macros.find("FOO").unwrap()].matches('\n').count() as u32;
     let found = findings(VORON, &macros, None);
     assert_eq!((found[0].file.as_str(), found[0].line), ("voron/macros.cfg", line), "{}", shown(&found));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Good files with pieces taken out, doubled or overwritten: what is left of them still makes sense to most rules.
+    #[test]
+    fn a_damaged_configuration_and_program_are_checked_without_panic(
+        cuts in prop::collection::vec((0usize..3, any::<prop::sample::Index>(), 0usize..40, "[-\\PC\n]{0,6}"), 1..12)
+    ) {
+        let mut texts = [VORON, MACROS, PROGRAM].map(|text| text.as_bytes().to_vec());
+        for (which, at, len, put) in &cuts {
+            let text = &mut texts[*which];
+            let at = at.index(text.len() + 1);
+            let end = (at + len).min(text.len());
+            text.splice(at..end, put.bytes());
+        }
+        let [config, macros, program] = texts;
+        let program = String::from_utf8_lossy(&program).into_owned();
+        let files = [("printer.cfg", config), ("voron/macros.cfg", macros)];
+        let source = MapSource(files.map(|(name, bytes)| (name.to_string(), bytes)).into());
+        for finding in check(&source, "printer.cfg", Some(&mut program.lines())) {
+            prop_assert!(finding.line > 0 && !finding.message.is_empty() && !finding.help.is_empty(), "{finding:?}");
+        }
+    }
 }

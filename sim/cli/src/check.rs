@@ -1,14 +1,19 @@
 //! `drydock check`: every mistake of a printer.cfg (and of a G-code file for it) that can be seen without a printer.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use drydock_host::config::lint::{Severity, check as lint};
+use drydock_host::config::Config;
+use drydock_host::config::lint::{Finding, Severity, check as lint};
+use drydock_scenario::setup::can_print;
 use serde_json::json;
 
 use crate::files::DiskSource;
+use crate::offline;
 use crate::run::CliResult;
+use crate::term::say;
 
 #[derive(Args)]
 pub struct CheckArgs {
@@ -21,20 +26,48 @@ pub struct CheckArgs {
     json: bool,
 }
 
+/// Adds what the host refuses and no rule of the lint has named: limits of single options, mostly. In a section with a
+/// finding the host's complaint is most likely about the same thing.
+fn add_refused(config: &str, findings: &mut Vec<Finding>) {
+    let Ok(config) = Config::parse(&DiskSource, config) else { return };
+    if config.raw_sections().is_empty() {
+        return;
+    }
+    let known: BTreeSet<String> = findings.iter().map(|f| f.section.clone()).collect();
+    for error in offline::refused(config).into_iter().filter(|e| !known.contains(&e.section)) {
+        // What is not built yet is no mistake of the configuration's.
+        let unsupported = error.message.contains("not supported yet");
+        findings.push(Finding {
+            severity: if unsupported { Severity::Warning } else { Severity::Error },
+            code: if unsupported { "unsupported" } else { "refused" },
+            file: error.file().to_string(),
+            line: error.line(),
+            column: error.place.as_ref().map_or(0, |p| p.column),
+            len: error.place.as_ref().map_or(0, |p| p.len),
+            section: error.section.clone(),
+            option: error.option.clone(),
+            message: error.message.clone(),
+            help: error.help.clone(),
+        });
+    }
+}
+
 /// Exit code 0: nothing found, or warnings only; 1: errors.
 pub fn check(args: CheckArgs) -> CliResult {
     let config = args.config.display().to_string();
     let program = match &args.gcode {
         Some(path) => {
-            let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            can_print(path).map_err(|why| format!("{}: {why}", path.display()))?;
+            let bytes = std::fs::read(path)?;
             Some(String::from_utf8_lossy(&bytes).into_owned())
         }
         None => None,
     };
-    let findings = match &program {
+    let mut findings = match &program {
         Some(text) => lint(&DiskSource, &config, Some(&mut text.lines())),
         None => lint(&DiskSource, &config, None),
     };
+    add_refused(&config, &mut findings);
     let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
     if args.json {
         let list: Vec<_> = findings
@@ -44,23 +77,29 @@ pub fn check(args: CheckArgs) -> CliResult {
                        "section": f.section, "option": f.option, "message": f.message, "help": f.help})
             })
             .collect();
-        println!("{}", json!({"errors": errors, "warnings": findings.len() - errors, "findings": list}));
+        say!("{}", json!({"errors": errors, "warnings": findings.len() - errors, "findings": list}));
     } else {
         for f in &findings {
             let word = if f.severity == Severity::Error { "error" } else { "warning" };
-            let file = match (&args.gcode, f.file.is_empty()) {
-                (Some(path), true) => path.display().to_string(),
-                _ => f.file.clone(),
+            // Without a file it is about the program; without a line the printer.cfg could not be read at all.
+            let place = match (&args.gcode, f.file.is_empty(), f.line) {
+                (_, _, 0) => config.clone(),
+                (Some(path), true, line) => format!("{}:{line}", path.display()),
+                (_, _, line) => format!("{}:{line}", f.file),
             };
-            println!("{file}:{}: {word}: {} [{}]", f.line, f.message, f.code);
+            say!("{place}: {word}: {} [{}]", f.message, f.code);
             if !f.help.is_empty() {
-                println!("    {}", f.help);
+                say!("    {}", f.help);
             }
         }
         match (errors, findings.len() - errors) {
-            (0, 0) => println!("{config}: nothing to complain about"),
-            (errors, warnings) => println!("{errors} errors, {warnings} warnings"),
+            (0, 0) => say!("{config}: nothing to complain about"),
+            (errors, warnings) => say!("{}, {}", count(errors, "error"), count(warnings, "warning")),
         }
     }
     Ok(if errors > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

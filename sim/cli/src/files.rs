@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use drydock_host::config::FileSource;
 use drydock_host::files::{Files, PrintFile};
+use drydock_scenario::text::io_cause;
 
 /// Reads printer.cfg and its includes; paths are as the user gave them.
 pub struct DiskSource;
 
 impl FileSource for DiskSource {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        std::fs::read(path).map_err(|e| e.to_string())
+        std::fs::read(path).map_err(|e| io_cause(&e))
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {

@@ -10,15 +10,18 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use clap::Args;
-use drydock_host::config::Config;
+use drydock_host::config::{Config, ConfigError};
 use drydock_host::host::Host;
 use drydock_host::mcu::{QueuedStep, StepSink};
 use drydock_host::objects::stepper_enable;
 use drydock_host::printer::{Offline, Options, Output, State};
+use drydock_scenario::setup::can_print;
+use drydock_scenario::text::io_cause;
 use serde_json::json;
 
 use crate::files::{DiskFiles, DiskSource};
 use crate::run::CliResult;
+use crate::term::say;
 
 #[derive(Args)]
 pub struct Input {
@@ -78,7 +81,9 @@ fn open_rows(input: &Input, null: bool) -> Result<Rows, String> {
 
 /// Runs a file to its end. Answers the errors that the terminal would show.
 fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
-    let file = std::fs::File::open(gcode).map_err(|e| format!("{}: {e}", gcode.display()))?;
+    let name = gcode.display().to_string();
+    can_print(gcode).map_err(|why| format!("{name}: {why}"))?;
+    let file = std::fs::File::open(gcode).map_err(|e| format!("{name}: {}", io_cause(&e)))?;
     let printer = host.printer().clone();
     let result: Rc<RefCell<Option<Result<(), String>>>> = Rc::default();
     let done = result.clone();
@@ -108,7 +113,7 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
                 Err(error) => Err(error),
             };
             if let Err(error) = run {
-                break Err(format!("line {}: {error}", lines.get()));
+                break Err(format!("{name}:{}: {error}", lines.get()));
             }
             printer.toolhead().pace().await;
         };
@@ -131,16 +136,22 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
 }
 
 fn build(input: &Input, clock_freq_hz: f64, exact: bool, sink: Rc<RefCell<dyn StepSink>>) -> Result<Host, String> {
-    let text = |errors: Vec<drydock_host::config::ConfigError>| {
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    };
-    let config = Config::parse(&DiskSource, &input.config.display().to_string()).map_err(text)?;
     let options = Options {
         offline: Some(Offline { clock_freq_hz, sink }),
         compression_error_s: exact.then_some(0.0),
         ..Options::default()
     };
-    Host::new(config, options, Rc::new(DiskFiles::new([]))).map_err(text)
+    let config = Config::parse(&DiskSource, &input.config.display().to_string());
+    config
+        .and_then(|config| Host::new(config, options, Rc::new(DiskFiles::new([]))))
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+/// What the host itself refuses in a configuration whose text can be read.
+pub fn refused(config: Config) -> Vec<ConfigError> {
+    let offline = Offline { clock_freq_hz: 168_000_000.0, sink: Rc::new(RefCell::new(NoSteps)) };
+    let options = Options { offline: Some(offline), ..Options::default() };
+    Host::new(config, options, Rc::new(DiskFiles::new([]))).err().unwrap_or_default()
 }
 
 /// Nobody wants the steps.
@@ -207,7 +218,7 @@ pub fn plan(args: PlanArgs) -> CliResult {
         to.flush()?;
     }
     if input.json {
-        println!(
+        say!(
             "{}",
             json!({"moves": count.get(), "print_time_s": end_s.get(), "wall_s": start.elapsed().as_secs_f64(), "errors": errors})
         );
@@ -339,7 +350,7 @@ pub fn steps(args: StepsArgs) -> CliResult {
     if input.json || args.null {
         let per: std::collections::BTreeMap<&str, u64> =
             sink.steppers.iter().filter(|s| !s.name.is_empty()).map(|s| (s.name.as_str(), s.index)).collect();
-        println!(
+        say!(
             "{}",
             json!({"steps": sink.total, "commands": sink.commands, "by_stepper": per, "fingerprint": sink.digest.hex(),
                    "wall_s": start.elapsed().as_secs_f64(), "errors": errors})

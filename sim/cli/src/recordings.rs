@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use drydock_recording::{Reader, export};
+use drydock_recording::{Reader, Recovery, export};
+use drydock_scenario::text::io_cause;
 use serde_json::json;
 
 use crate::run::CliResult;
+use crate::term::say;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
@@ -44,19 +46,26 @@ pub struct ExportArgs {
     json: bool,
 }
 
-fn open(path: &PathBuf) -> Result<Reader<std::io::BufReader<std::fs::File>>, String> {
-    let file = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+type OpenFile = Reader<std::io::BufReader<std::fs::File>>;
+
+fn open(path: &PathBuf) -> Result<OpenFile, String> {
+    let file = std::fs::File::open(path).map_err(|e| format!("{}: {}", path.display(), io_cause(&e)))?;
     Reader::new(std::io::BufReader::new(file)).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 pub fn export(args: ExportArgs) -> CliResult {
     let mut reader = open(&args.recording)?;
-    if let Some(recovery) = reader.recovery() {
-        eprintln!(
-            "{}: not finished or damaged; opened up to its last whole block ({recovery:?})",
-            args.recording.display()
-        );
+    if let Some(Recovery { good_bytes, file_bytes, cause }) = reader.recovery() {
+        let path = args.recording.display();
+        eprintln!("{path}: {cause}; read up to the last whole block, byte {good_bytes} of {file_bytes}");
     }
+    write_all(&mut reader, &args).map_err(|error| match error.is::<drydock_recording::Error>() {
+        true => format!("{}: {error}", args.recording.display()).into(),
+        false => error,
+    })
+}
+
+fn write_all(reader: &mut OpenFile, args: &ExportArgs) -> CliResult {
     let range = (args.from.max(0.0) * 1e9) as u64..(args.to * 1e9).min(1.8e19) as u64;
     let mut written: Vec<(String, u64)> = Vec::new();
     let create = |path: &PathBuf| {
@@ -69,7 +78,7 @@ pub fn export(args: ExportArgs) -> CliResult {
                 reader.streams().iter().filter(|(_, n)| *n > 0).map(|(s, _)| s.name.clone()).collect();
             for name in names.iter().filter(|n| args.stream.as_ref().is_none_or(|s| s == *n)) {
                 let mut to = create(&args.output.join(format!("{name}.csv")))?;
-                let rows = export::csv::stream(&mut reader, name, range.clone(), &mut to)?;
+                let rows = export::csv::stream(reader, name, range.clone(), &mut to)?;
                 to.flush()?;
                 written.push((format!("{name}.csv"), rows));
             }
@@ -77,10 +86,10 @@ pub fn export(args: ExportArgs) -> CliResult {
         format => {
             let mut to = create(&args.output)?;
             let rows = match format {
-                Format::Vcd => export::vcd::pins(&mut reader, range, &mut to)?,
-                Format::Perfetto => export::perfetto::trace(&mut reader, range, 10_000_000, &mut to)?,
-                Format::Accel => export::accel_csv::chip(&mut reader, 0, range, &mut to)?,
-                Format::Ply | Format::Csv => export::ply::beads(&mut reader, &mut to)?,
+                Format::Vcd => export::vcd::pins(reader, range, &mut to)?,
+                Format::Perfetto => export::perfetto::trace(reader, range, 10_000_000, &mut to)?,
+                Format::Accel => export::accel_csv::chip(reader, 0, range, &mut to)?,
+                Format::Ply | Format::Csv => export::ply::beads(reader, &mut to)?,
             };
             to.flush()?;
             written.push((args.output.display().to_string(), rows));
@@ -88,9 +97,9 @@ pub fn export(args: ExportArgs) -> CliResult {
     }
     if args.json {
         let files: Vec<_> = written.iter().map(|(f, n)| json!({"file": f, "rows": n})).collect();
-        println!("{}", json!({"files": files}));
+        say!("{}", json!({"files": files}));
     } else {
-        written.iter().for_each(|(file, rows)| println!("{file}: {rows} rows"));
+        written.iter().for_each(|(file, rows)| say!("{file}: {rows} rows"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -106,17 +115,21 @@ pub struct DiffArgs {
 /// Exit code 0: the same run; 1: they differ.
 pub fn diff(args: DiffArgs) -> CliResult {
     let (mut a, mut b) = (open(&args.a)?, open(&args.b)?);
-    let diff = drydock_recording::diff(&mut a, &mut b)?;
+    let diff = drydock_recording::diff(&mut a, &mut b).map_err(|error| {
+        // The comparison reads both side by side; which of them is damaged, each says alone.
+        let damaged = if a.verify().is_err() { &args.a } else { &args.b };
+        format!("{}: {error}", damaged.display())
+    })?;
     if args.json {
         let first = diff.first.as_ref().map(|d| {
             json!({"stream": d.stream, "index": d.index, "at_s": d.at_ns as f64 * 1e-9, "columns": d.columns, "a": d.a, "b": d.b})
         });
-        println!(
+        say!(
             "{}",
             json!({"identical": diff.identical(), "rows": diff.rows, "header": diff.header, "first": first, "end": diff.end})
         );
     } else {
-        println!("{diff}");
+        say!("{diff}");
     }
     Ok(if diff.identical() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

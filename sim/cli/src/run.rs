@@ -14,7 +14,7 @@ use drydock_scenario::setup::{Disk, RunOptions, prepare};
 use serde_json::json;
 
 use crate::files::{DiskFiles, DiskSource};
-use crate::term;
+use crate::term::{self, say};
 
 pub type CliResult = Result<ExitCode, Box<dyn std::error::Error>>;
 
@@ -139,9 +139,12 @@ pub fn run(args: RunArgs) -> CliResult {
         scenario.story.insert(0, Act::Gcode(before.split(';').map(|l| l.trim().to_string()).collect()));
     }
     if let Some(hz) = args.sample_hz {
+        let known = (1.0..=1e5).contains(&hz);
+        known.then_some(()).ok_or(format!("--sample-hz {hz}: give a rate from 1 to 100000 Hz"))?;
         scenario.sample_hz = hz;
     }
     if let Some(end_s) = args.end {
+        (end_s > 0.0).then_some(()).ok_or(format!("--end {end_s}: give seconds above 0"))?;
         scenario.end_s = end_s;
     }
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("out"));
@@ -160,7 +163,7 @@ pub fn run(args: RunArgs) -> CliResult {
         None => None,
     };
     if args.json {
-        println!("{}", to_json(&finished, report.as_deref()));
+        say!("{}", to_json(&finished, report.as_deref()));
     } else {
         summary(&scenario.title, &finished, report.as_deref());
     }
@@ -204,39 +207,39 @@ pub fn to_json(finished: &Finished, report: Option<&Path>) -> serde_json::Value 
 
 fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
     let o = &finished.outcome;
-    println!("{title}");
+    say!("{title}");
     let time = o.print_time_s.unwrap_or(o.sim_s);
-    println!("  print time     {} ({time:.1} s), {} steps", term::clock(time), o.steps);
-    println!(
+    say!("  print time     {} ({time:.1} s), {} steps", term::clock(time), o.steps);
+    say!(
         "  real time      {:.0} x ({:.1} s of wall time)",
         term::factor(o.sim_s, finished.wall),
         finished.wall.as_secs_f64()
     );
-    println!("  peak ringing   {:.1} um", o.peak_ringing_um);
+    say!("  peak ringing   {:.1} um", o.peak_ringing_um);
     let lost: Vec<String> = o.lost_by_motor.iter().filter(|(_, n)| *n != 0).map(|(m, n)| format!("{m} {n}")).collect();
-    println!("  lost steps     {} {}", o.lost_steps, lost.join(", "));
+    say!("  lost steps     {} {}", o.lost_steps, lost.join(", "));
     for (name, now, highest, target) in &o.temperatures {
-        println!("  {name:14} {now:.1} C at the end (target {target:.0}), highest {highest:.1} C");
+        say!("  {name:14} {now:.1} C at the end (target {target:.0}), highest {highest:.1} C");
     }
-    println!("  fingerprint    {}", o.fingerprint);
+    say!("  fingerprint    {}", o.fingerprint);
     if let Some(path) = &finished.recording {
-        println!("  recording      {}", path.display());
+        say!("  recording      {}", path.display());
     }
     if let Some(path) = &finished.log {
-        println!("  klippy.log     {}", path.display());
-        println!("  terminal       {}", path.with_file_name(TERMINAL).display());
+        say!("  klippy.log     {}", path.display());
+        say!("  terminal       {}", path.with_file_name(TERMINAL).display());
     }
     if let Some(path) = report {
-        println!("  report         {}", path.display());
+        say!("  report         {}", path.display());
     }
     if let Some(message) = &o.shutdown {
-        println!("  SHUTDOWN       {}", message.lines().next().unwrap_or_default());
+        say!("  SHUTDOWN       {}", message.lines().next().unwrap_or_default());
     }
     for error in o.errors.iter().take(10) {
-        println!("  {error}");
+        say!("  {error}");
     }
     for failure in &o.failures {
-        println!("  FAILED {failure}");
+        say!("  FAILED {failure}");
     }
 }
 
@@ -273,6 +276,6 @@ pub fn demo() -> CliResult {
     }
     let runs: Vec<(&str, &Path)> = recordings.iter().map(|(name, path)| (*name, path.as_path())).collect();
     let report = report(&runs, &out, command)?;
-    println!("report: {}, its picture: {}", report.display(), report.with_extension("png").display());
+    say!("report: {}, its picture: {}", report.display(), report.with_extension("png").display());
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// `println!` to a reader that may have had enough (`| head`), which is no failure.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+pub(crate) use say;
+
 /// A bar for one run, hidden when nobody looks.
 pub fn bar(title: &str, quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {

@@ -9,10 +9,11 @@ use clap::Args;
 use drydock_scenario::junit;
 use drydock_scenario::model::Scenario;
 use drydock_scenario::setup::RunOptions;
+use drydock_scenario::text::io_cause;
 use serde_json::json;
 
 use crate::run::{CliResult, execute, scenario_path};
-use crate::term;
+use crate::term::{self, say};
 
 #[derive(Args)]
 pub struct TestArgs {
@@ -84,9 +85,9 @@ pub fn test(args: TestArgs) -> CliResult {
                        "wall_s": d.wall_s, "failures": d.failures})
             })
             .collect();
-        println!("{}", json!({"passed": done.len() - failed, "failed": failed, "scenarios": list}));
+        say!("{}", json!({"passed": done.len() - failed, "failed": failed, "scenarios": list}));
     } else {
-        println!("{} passed, {failed} failed", done.len() - failed);
+        say!("{} passed, {failed} failed", done.len() - failed);
     }
     Ok(if failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -99,14 +100,15 @@ fn name(path: &Path) -> String {
     }
 }
 
-fn collect(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
     let scenario = scenario_path(path);
     if scenario.is_file() {
         found.push(scenario);
         return Ok(());
     }
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?.path();
+    let unreadable = |e: std::io::Error| format!("{}: {}", path.display(), io_cause(&e));
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?.path();
         if entry.is_dir() {
             collect(&entry, found)?;
         }
@@ -152,7 +154,7 @@ fn run_one(path: &Path, seed: Option<u64>) -> Done {
 fn tell(done: &Done) {
     let word = if done.failures.is_empty() { "ok  " } else { "FAIL" };
     let wall = std::time::Duration::from_secs_f64(done.wall_s);
-    println!(
+    say!(
         "{word} {:32} {} simulated, {:.0} x, {}",
         name(&done.path),
         term::clock(done.sim_s),
@@ -160,6 +162,6 @@ fn tell(done: &Done) {
         done.fingerprint
     );
     for failure in &done.failures {
-        failure.lines().for_each(|line| println!("       {line}"));
+        failure.lines().for_each(|line| say!("       {line}"));
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something broken, slipped or knocked on purpose. Indices are places in the machine's lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Fault {
     /// The sensor's wire is off: it reads as infinitely cold (NTC).
     ThermistorOpen {
@@ -76,6 +77,26 @@ pub enum Fault {
         /// 1: clear, 0: closed.
         open: f64,
     },
+}
+
+impl Fault {
+    /// What the fault is done to: the machine's list and the place in it; `None` for one that has no index.
+    pub fn target(&self) -> Option<(&'static str, usize)> {
+        match *self {
+            Fault::ThermistorOpen { sensor }
+            | Fault::ThermistorShort { sensor }
+            | Fault::ThermistorMended { sensor } => Some(("sensor", sensor)),
+            Fault::HeaterStuckOn { heater } | Fault::HeaterStuckOff { heater } | Fault::HeaterMended { heater } => {
+                Some(("heater", heater))
+            }
+            Fault::AxisStalled { motor } | Fault::AxisFreed { motor } | Fault::BeltSlip { motor, .. } => {
+                Some(("motor", motor))
+            }
+            Fault::FanDead { fan } | Fault::FanMended { fan } => Some(("fan", fan)),
+            Fault::NozzleClogged { extruder, .. } => Some(("extruder", extruder)),
+            Fault::KnockPart { .. } => None,
+        }
+    }
 }
 
 /// Something of note that the printer did.

@@ -54,6 +54,7 @@ pub enum Body {
 
 /// Power of a heating element against its temperature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Element {
     /// Constant power, W.
     Plain {

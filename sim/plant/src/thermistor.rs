@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 /// Resistance against temperature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Curve {
     /// NTC with one resistance at one temperature and a beta.
     Beta {

@@ -355,7 +355,7 @@ fn read_header<S: Read + Seek>(from: &mut S, file_len: u64) -> Result<Header, Er
     from.by_ref().take(FILE_START).read_to_end(&mut start).map_err(Error::io("reading"))?;
     let magic = start.get(..FILE_MAGIC.len()).unwrap_or(&start);
     if magic != FILE_MAGIC {
-        let cut_off = !start.is_empty() && FILE_MAGIC.starts_with(magic);
+        let cut_off = FILE_MAGIC.starts_with(magic);
         return Err(if cut_off {
             Error::NoHeader { len: file_len }
         } else {

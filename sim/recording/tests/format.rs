@@ -175,31 +175,27 @@ fn streams_are_walked_side_by_side() {
 }
 
 #[test]
-fn a_cut_off_file_opens_up_to_its_last_whole_block() {
-    let file = sample(400);
-    let whole: Vec<State> = open(&file).unwrap().all().map(Result::unwrap).collect();
-    let ends: Vec<u64> = {
-        let reader = open(&file).unwrap();
-        reader.blocks_of(State::ID).map(|b| b.offset + u64::from(b.len)).collect()
-    };
-    let first_row = ends[0] - 200;
-    for len in (first_row as usize..file.len()).step_by(37) {
-        let mut reader = open(&file[..len]).unwrap();
+fn a_file_cut_anywhere_opens_up_to_its_last_whole_block() {
+    let file = sample(120);
+    let mut reader = open(&file).unwrap();
+    let whole: Vec<State> = reader.all().map(Result::unwrap).collect();
+    let blocks: Vec<(u64, u64)> =
+        reader.blocks_of(State::ID).map(|b| (b.offset, b.offset + u64::from(b.len))).collect();
+    let header_end = reader.blocks_of(Event::ID).map(|b| b.offset).chain([blocks[0].0]).min().unwrap();
+    for len in 0..file.len() {
+        let cut = open(&file[..len]);
+        if (len as u64) < header_end {
+            let error = cut.err().unwrap_or_else(|| panic!("opened with {len} bytes")).to_string();
+            assert!(error.starts_with("byte "), "{error}");
+            continue;
+        }
+        let mut reader = cut.unwrap_or_else(|e| panic!("cut at {len}: {e}"));
         let recovery = reader.recovery().cloned().expect("a cut-off file has no index");
-        assert!(recovery.good_bytes <= len as u64);
         let rows: Vec<State> = reader.all().map(Result::unwrap).collect();
-        let blocks = ends.iter().filter(|e| **e <= len as u64).count();
-        assert_eq!(rows.len(), (blocks * 50).min(400), "cut at {len}");
-        assert_eq!(rows[..], whole[..rows.len()]);
-    }
-}
-
-#[test]
-fn a_file_cut_inside_its_header_says_so() {
-    let file = sample(10);
-    for len in 0..100 {
-        let error = open(&file[..len]).err().unwrap_or_else(|| panic!("opened with {len} bytes")).to_string();
-        assert!(error.starts_with("byte "), "{error}");
+        let kept = blocks.iter().filter(|(_, end)| *end <= len as u64).count();
+        assert_eq!(rows[..], whole[..(kept * 50).min(120)], "cut at {len}");
+        let last_end = blocks.iter().map(|b| b.1).filter(|end| *end <= len as u64).max().unwrap_or(header_end);
+        assert!((last_end..=len as u64).contains(&recovery.good_bytes), "cut at {len}: {recovery:?}");
     }
 }
 
@@ -219,7 +215,7 @@ fn a_damaged_block_is_named_by_its_offset() {
 #[test]
 fn foreign_files_and_later_formats_are_refused_with_the_reason() {
     let message = |bytes: &[u8]| open(bytes).err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(message(b"").contains("not a Drydock recording"));
+    assert!(message(b"").contains("byte 0: the recording ends inside its header"));
     assert!(message(b"G28\nG1 X10 Y10\n; a g-code file").contains("begins with \"G28"));
     assert!(message(b"PK\x03\x04 a zip archive of something").contains("unpack it"));
     let mut later = sample(1);

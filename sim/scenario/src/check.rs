@@ -100,7 +100,7 @@ impl Checks {
     }
 }
 
-fn condition_of(expectation: &Expectation) -> &Condition {
+pub(crate) fn condition_of(expectation: &Expectation) -> &Condition {
     match expectation {
         Expectation::Always(c) | Expectation::AlwaysAfter(_, c) | Expectation::Within(_, c) => c,
         Expectation::AtEnd(c) | Expectation::Never(c) => c,

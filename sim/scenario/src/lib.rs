@@ -5,3 +5,4 @@ pub mod junit;
 pub mod model;
 pub mod session;
 pub mod setup;
+pub mod text;

@@ -5,6 +5,8 @@ use drydock_plant::frame::Mode;
 use drydock_plant::thermistor::Curve;
 use serde::{Deserialize, Serialize};
 
+use crate::text::{self, Source};
+
 /// One scenario.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,10 +36,14 @@ pub struct Scenario {
     pub clocks: Vec<Clock>,
     pub expect: Vec<Expectation>,
     /// The run is over at this simulated time at the latest, s.
+    #[serde(deserialize_with = "text::positive")]
     pub end_s: f64,
     /// Samples of position for the recording, per simulated second.
-    #[serde(default = "default_sample_hz")]
+    #[serde(default = "default_sample_hz", deserialize_with = "text::sample_hz")]
     pub sample_hz: f64,
+    /// Where all this is written, so that errors can say it.
+    #[serde(skip)]
+    pub source: Source,
 }
 
 fn default_sample_hz() -> f64 {
@@ -87,13 +93,14 @@ pub enum Act {
     /// A file printed from the virtual SD card, relative to the scenario.
     Print(String),
     /// Time passes, s.
-    Wait(f64),
+    Wait(#[serde(deserialize_with = "text::not_negative")] f64),
 }
 
 /// Something that breaks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimedFault {
+    #[serde(deserialize_with = "text::not_negative")]
     pub at_s: f64,
     pub fault: Fault,
 }
@@ -103,11 +110,15 @@ pub struct TimedFault {
 #[serde(deny_unknown_fields, default)]
 pub struct Line {
     /// Chance that a byte arrives with a wrong bit.
+    #[serde(deserialize_with = "text::chance")]
     pub corrupt_per_byte: f64,
     /// Chance that a byte does not arrive.
+    #[serde(deserialize_with = "text::chance")]
     pub lose_per_byte: f64,
     /// Chance that a chunk arrives late, and by how much at most, ms.
+    #[serde(deserialize_with = "text::chance")]
     pub delay_per_chunk: f64,
+    #[serde(deserialize_with = "text::not_negative")]
     pub delay_max_ms: f64,
     /// Latency of the adapter, us.
     pub latency_us: Option<f64>,
@@ -119,7 +130,7 @@ pub struct Line {
 pub struct Clock {
     pub mcu: String,
     /// How much faster than it says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text::drift_ppm")]
     pub drift_ppm: f64,
     /// What its counter reads when the run begins.
     #[serde(default)]

@@ -1,9 +1,10 @@
 //! From a scenario file, or from a printer.cfg and a G-code file, to a [`Session`] ready to run.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use drydock_host::config::{Config, ConfigError, FileSource, MapSource};
+use drydock_host::config::{Config, ConfigError, FileSource, MapSource, nearest};
 use drydock_host::files::Files;
 use drydock_host::printer::Options;
 use drydock_plant::Machine;
@@ -17,8 +18,10 @@ use drydock_twin::wiring::{self, Device, Wiring};
 use drydock_twin::world::{SetupError, Twin, TwinSetup};
 use drydock_virtual_mcu::{McuConfig, SerialConfig};
 
-use crate::model::{Act, Line, MachineChanges, Scenario};
+use crate::check::condition_of;
+use crate::model::{Act, Condition, Line, MachineChanges, Quantity, Scenario};
 use crate::session::Session;
+use crate::text::{self, Source, io_cause};
 
 /// Why a session cannot begin.
 #[derive(Debug)]
@@ -75,7 +78,9 @@ pub trait Disk {
 
 impl Scenario {
     pub fn parse(path: &Path, text: &str) -> Result<Scenario, PrepareError> {
-        read_ron(path, text)
+        let mut scenario: Scenario = text::read(path, text)?;
+        scenario.source = Source { path: path.to_path_buf(), text: text.to_string() };
+        Ok(scenario)
     }
 
     pub fn load(path: &Path) -> Result<Scenario, PrepareError> {
@@ -85,7 +90,7 @@ impl Scenario {
     /// A plain run: home, print the file, report. Errors of the host fail it.
     pub fn plain(config: &str, gcode: &str) -> Scenario {
         Scenario {
-            title: format!("{gcode} on {config}"),
+            title: if gcode.is_empty() { config.to_string() } else { format!("{gcode} on {config}") },
             config: config.to_string(),
             config_append: String::new(),
             machine: MachineChanges::default(),
@@ -97,22 +102,25 @@ impl Scenario {
             expect: Vec::new(),
             end_s: 48.0 * 3600.0,
             sample_hz: 500.0,
+            source: Source::default(),
         }
     }
 }
 
 fn read(path: &Path) -> Result<String, PrepareError> {
-    std::fs::read_to_string(path).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: e.to_string() })
+    std::fs::read_to_string(path).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: io_cause(&e) })
 }
 
-fn read_ron<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, PrepareError> {
-    let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
-    options.from_str(text).map_err(|e| PrepareError::Ron {
-        path: path.to_path_buf(),
-        line: e.span.start.line,
-        column: e.span.start.col,
-        why: e.code.to_string(),
-    })
+/// Whether a file can be printed: it is there, and it is text.
+pub fn can_print(path: &Path) -> Result<(), String> {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
+    read.map_err(|e| io_cause(&e))?;
+    match (start.starts_with(b"GCDE"), start.contains(&0)) {
+        (true, _) => Err("this is binary G-code; switch \"binary G-code\" off in the slicer".into()),
+        (_, true) => Err("this is not a text file; is it the G-code?".into()),
+        _ => Ok(()),
+    }
 }
 
 /// Builds the session of a scenario; paths in it are relative to `folder`.
@@ -125,6 +133,11 @@ pub fn prepare(
     let config_path = folder.join(&scenario.config);
     let config_path = config_path.to_string_lossy();
     let source = Appended { inner: disk.source(), path: &config_path, text: &scenario.config_append };
+    // A path that leads nowhere is the scenario's mistake, and told as such.
+    source.read(&config_path).map_err(|why| {
+        let written = format!("\"{}\"", scenario.config);
+        scenario.source.wrong(&[&written], format!("the printer.cfg {config_path} cannot be read: {why}"))
+    })?;
     let mut config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
     let prints_a_file = scenario.story.iter().any(|act| matches!(act, Act::Print(_)));
     if prints_a_file && !config.has_section("virtual_sdcard") {
@@ -132,15 +145,18 @@ pub fn prepare(
         let source = Appended { inner: disk.source(), path: &config_path, text: &text };
         config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
     }
-    let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Setup(e.to_string()))?;
-    change_machine(&mut wiring, &scenario.machine, folder)?;
-    let prints = scenario.story.iter().filter_map(|act| match act {
-        Act::Print(file) => Some((print_name(file), folder.join(file))),
-        _ => None,
-    });
-    let prints: Vec<(String, PathBuf)> = prints.collect();
-    for (_, path) in &prints {
-        std::fs::metadata(path).map_err(|e| PrepareError::File { path: path.clone(), why: e.to_string() })?;
+    let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Config(vec![e]))?;
+    change_machine(&mut wiring, scenario, folder)?;
+    check_names(scenario, &wiring)?;
+    let mut prints = Vec::new();
+    for act in &scenario.story {
+        let Act::Print(file) = act else { continue };
+        let path = folder.join(file);
+        can_print(&path).map_err(|why| {
+            let why = format!("{}: {why}", path.display());
+            scenario.source.wrong(&[&format!("\"{file}\"")], why)
+        })?;
+        prints.push((print_name(file), path));
     }
     let seed = options.seed.unwrap_or(scenario.seed);
     let mcus: Vec<McuConfig> = wiring.mcus.iter().map(|name| mcu_config(name, scenario)).collect();
@@ -192,7 +208,7 @@ pub fn print_name(file: &str) -> String {
 }
 
 fn create(path: &Path) -> Result<std::fs::File, PrepareError> {
-    std::fs::File::create(path).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: e.to_string() })
+    std::fs::File::create(path).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: io_cause(&e) })
 }
 
 /// Where files to print lie, for a printer.cfg that has no place for them: its user streams files from elsewhere.
@@ -222,11 +238,70 @@ impl FileSource for Appended<'_> {
     }
 }
 
-fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) -> Result<(), PrepareError> {
+/// Names and numbers that are the machine's: they can be checked only once it is known.
+fn check_names(scenario: &Scenario, wiring: &Wiring) -> Result<(), PrepareError> {
+    let machine = &wiring.machine;
+    let named = |names: Vec<&str>| names.iter().enumerate().map(|(i, n)| format!("{i} {n}")).collect::<Vec<_>>();
+    for fault in &scenario.faults {
+        let Some((what, index)) = fault.fault.target() else { continue };
+        let known = match what {
+            "sensor" => named(machine.sensors.iter().map(|s| s.name.as_str()).collect()),
+            "heater" => named(machine.heaters.iter().map(|h| h.name.as_str()).collect()),
+            "motor" => named(machine.motors.iter().map(|m| m.name.as_str()).collect()),
+            "fan" => named(machine.fans.iter().map(|f| f.name.as_str()).collect()),
+            _ => named(vec![""; machine.extruders.len()]),
+        };
+        if index >= known.len() {
+            let why = format!("the machine has no {what} {index} (known: {})", known.join(", "));
+            return Err(scenario.source.wrong(&[&format!("{what}: {index}"), "faults"], why));
+        }
+    }
+    for clock in &scenario.clocks {
+        known_name(scenario, "micro-controller", &clock.mcu, &wiring.mcus)?;
+    }
+    let motors: Vec<String> = machine.motors.iter().map(|m| m.name.clone()).collect();
+    for expectation in &scenario.expect {
+        let (Condition::AtLeast(quantity, _) | Condition::AtMost(quantity, _) | Condition::Near(quantity, ..)) =
+            condition_of(expectation)
+        else {
+            continue;
+        };
+        match quantity {
+            Quantity::TrueTemperature(name) | Quantity::MeasuredTemperature(name) | Quantity::HeaterDuty(name) => {
+                known_name(scenario, "heater", name, &wiring.heaters)?;
+            }
+            Quantity::ClockErrorUs(name) => {
+                known_name(scenario, "micro-controller", name, &wiring.mcus)?;
+            }
+            Quantity::LostStepsOf(name) => {
+                known_name(scenario, "motor", name, &motors)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The place of a name in a list of the machine's.
+fn known_name(scenario: &Scenario, what: &str, name: &str, known: &[String]) -> Result<usize, PrepareError> {
+    known.iter().position(|k| k == name).ok_or_else(|| {
+        let help = match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known: {}", known.join(", ")),
+        };
+        scenario.source.wrong(&[&format!("\"{name}\"")], format!("the machine has no {what} \"{name}\" ({help})"))
+    })
+}
+
+fn change_machine(wiring: &mut Wiring, scenario: &Scenario, folder: &Path) -> Result<(), PrepareError> {
+    let changes = &scenario.machine;
     if let Some(file) = &changes.file {
         let path = folder.join(file);
-        let machine: Machine = read_ron(&path, &read(&path)?)?;
-        wiring.machine = machine;
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            let why = format!("the machine file {} cannot be read: {}", path.display(), io_cause(&e));
+            scenario.source.wrong(&[&format!("\"{file}\"")], why)
+        })?;
+        wiring.machine = text::read::<Machine>(&path, &text)?;
     }
     let machine = &mut wiring.machine;
     if let Some(modes) = &changes.modes {
@@ -244,31 +319,28 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
     if changes.flat_bed {
         machine.bed_surface = BedSurface::flat();
     }
+    let motors: Vec<String> = machine.motors.iter().map(|m| m.name.clone()).collect();
     for (name, share) in &changes.torque_share {
-        let motor = machine.motors.iter_mut().find(|m| m.name == *name);
-        let motor =
-            motor.ok_or_else(|| PrepareError::Setup(format!("torque_share: the machine has no motor '{name}'")))?;
-        if let Drive::Rotor(rotor) = &mut motor.model {
+        let motor = known_name(scenario, "motor", name, &motors)?;
+        if let Drive::Rotor(rotor) = &mut machine.motors[motor].model {
             rotor.torque_efficiency *= share;
         }
     }
     for (name, curve) in &changes.sensors {
-        let sensor = machine.sensors.iter_mut().find(|s| s.name == *name);
-        let sensor =
-            sensor.ok_or_else(|| PrepareError::Setup(format!("sensors: the machine has no sensor '{name}'")))?;
-        sensor.curve.clone_from(curve);
+        let sensors: Vec<String> = machine.sensors.iter().map(|s| s.name.clone()).collect();
+        let sensor = known_name(scenario, "sensor", name, &sensors)?;
+        machine.sensors[sensor].curve.clone_from(curve);
     }
     for simple in &changes.simple_heaters {
-        let index = wiring.heaters.iter().position(|n| *n == simple.heater);
-        let index = index.ok_or_else(|| {
-            PrepareError::Setup(format!("simple_heaters: the machine has no heater '{}'", simple.heater))
-        })?;
+        let index = known_name(scenario, "heater", &simple.heater, &wiring.heaters)?;
         machine.heaters[index].body =
             Body::Hotend(Hotend::single_node(simple.power_w, simple.capacity_j_k, simple.resistance_k_w));
     }
-    machine
-        .validate()
-        .map_err(|errors| PrepareError::Setup(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+    machine.validate().map_err(|errors| {
+        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let first = errors.first().map_or("", |e| e.place.split(['.', '[']).next().unwrap_or_default());
+        scenario.source.wrong(&[first, "machine"], format!("machine: {}", list.join("; ")))
+    })
 }
 
 fn mcu_config(name: &str, scenario: &Scenario) -> McuConfig {

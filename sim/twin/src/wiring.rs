@@ -4,7 +4,7 @@
 //! scenario that wants a machine wired otherwise (a swapped heater, an inverted endstop) says so in its faults.
 //! The host never sees this: it finds the machine over the wire.
 
-use drydock_host::config::{Config, PinDesc, Section};
+use drydock_host::config::{Config, ConfigError, PinDesc, Section, nearest};
 use drydock_plant::accelerometer::{Accelerometer, Mount};
 use drydock_plant::drive::Moves;
 use drydock_plant::endstop::{Endstop, Side, Watches};
@@ -94,19 +94,7 @@ pub struct Wiring {
     pub accelerometer_clock_error: f64,
 }
 
-/// A configuration from which no machine can be built.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WiringError(pub String);
-
-impl std::fmt::Display for WiringError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for WiringError {}
-
-type Result<T> = std::result::Result<T, WiringError>;
+type Result<T> = std::result::Result<T, ConfigError>;
 
 struct Builder<'a> {
     config: &'a Config,
@@ -119,7 +107,7 @@ struct Builder<'a> {
     accelerometers: Vec<Accelerometer>,
 }
 
-/// The machine that a printer.cfg describes, wired as it says.
+/// The machine that a printer.cfg describes, wired as it says; or the place of what no machine can be built from.
 pub fn from_config(config: &Config) -> Result<Wiring> {
     let printer = section(config, "printer")?;
     let kinematics = text(&printer, "kinematics").unwrap_or_default();
@@ -128,9 +116,11 @@ pub fn from_config(config: &Config) -> Result<Wiring> {
         "corexy" => Shape::CoreXy,
         "delta" => Shape::Delta(delta_geometry(config, &printer)?),
         other => {
-            return Err(WiringError(format!(
-                "[printer] kinematics: '{other}' has no machine yet; corexy, cartesian or delta have"
-            )));
+            let help = match nearest(other, ["cartesian", "corexy", "delta"]) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => "there are machines for cartesian, corexy and delta".to_string(),
+            };
+            return Err(printer.error("kinematics", format!("no machine can be built for '{other}'")).help(help));
         }
     };
     let is_delta = matches!(shape, Shape::Delta(_));
@@ -178,7 +168,7 @@ pub fn from_config(config: &Config) -> Result<Wiring> {
 }
 
 fn section(config: &Config, name: &str) -> Result<Section> {
-    config.section(name).ok_or_else(|| WiringError(format!("printer.cfg has no [{name}] section")))
+    config.require_section(name)
 }
 
 fn text(section: &Section, option: &str) -> Option<String> {
@@ -212,8 +202,7 @@ fn gear_ratio(section: &Section) -> f64 {
 }
 
 fn delta_geometry(config: &Config, printer: &Section) -> Result<Delta> {
-    let radius_mm =
-        number(printer, "delta_radius").ok_or_else(|| WiringError("[printer] delta_radius is missing".into()))?;
+    let radius_mm = number(printer, "delta_radius").ok_or_else(|| printer.missing("delta_radius"))?;
     let mut delta = Delta { radius_mm, ..Delta::default() };
     for (i, name) in ["stepper_a", "stepper_b", "stepper_c"].iter().enumerate() {
         let tower = section(config, name)?;
@@ -305,8 +294,7 @@ impl Builder<'_> {
         let base = section.name().trim_end_matches(|c: char| c.is_ascii_digit()).to_string();
         let first = self.config.section(&base);
         let value = |option| number(section, option).or_else(|| number(first.as_ref()?, option));
-        let need =
-            |option| value(option).ok_or_else(|| WiringError(format!("[{}] {option} is missing", section.name())));
+        let need = |option| value(option).ok_or_else(|| section.missing(option));
         let motor = self.basics.motors.len();
         self.basics.motors.push(MotorBasics {
             name: section.name().to_string(),

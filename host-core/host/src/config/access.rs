@@ -63,8 +63,14 @@ impl Number for i64 {
 
 fn unparsable(section: &Section, option: &str, value: &str, kind: &str) -> ConfigError {
     let message = format!("Unable to parse option '{option}' in section '{}'", section.name());
-    let value = shorten(value.lines().next().unwrap_or(""));
-    section.error(option, message).help(format!("'{value}' is not {kind}"))
+    let help = match value.split_once('\n').map(|(first, more)| (first, more.trim())) {
+        Some((first, more)) if !more.is_empty() => {
+            let next = shorten(more.lines().next().unwrap_or(""));
+            format!("'{}' goes on with the indented '{next}'; remove the blanks before that", shorten(first))
+        }
+        _ => format!("'{}' is not {kind}", shorten(value.trim())),
+    };
+    section.error(option, message).help(help)
 }
 
 impl Section {

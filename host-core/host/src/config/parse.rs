@@ -75,6 +75,7 @@ pub(crate) struct Parsed {
 pub(crate) fn parse(source: &dyn FileSource, main: &str) -> Parsed {
     let mut parser = Parser { source, out: Parsed::default(), open: Vec::new(), includes: 0 };
     match source.read(main) {
+        Ok(bytes) if bytes.contains(&0) => parser.out.errors.push(no_text(main, &main.into(), &bytes)),
         Ok(bytes) => parser.main_file(main, &bytes),
         Err(why) => {
             let error = ConfigError::new(format!("Unable to open config file '{main}': {why}"));
@@ -97,6 +98,8 @@ struct Cursor {
     file: Rc<str>,
     autosave: bool,
     section: Option<usize>,
+    /// What stands here belongs to a header that could not be read, and that has been told.
+    lost: bool,
     /// Index of the option in its section that deeper lines go on with, and the indentation of its line.
     option: Option<usize>,
     indent: usize,
@@ -104,7 +107,7 @@ struct Cursor {
 
 impl Cursor {
     fn new(file: &Rc<str>, autosave: bool) -> Self {
-        Cursor { file: file.clone(), autosave, section: None, option: None, indent: 0 }
+        Cursor { file: file.clone(), autosave, section: None, lost: false, option: None, indent: 0 }
     }
 }
 
@@ -183,6 +186,7 @@ impl Parser<'_> {
 
     fn header(&mut self, cursor: &mut Cursor, name: &str, place: Place) {
         cursor.section = None;
+        cursor.lost = name.is_empty();
         if name.is_empty() {
             let error = ConfigError::new("A section needs a name").at(place);
             return self.out.errors.push(error.help("write the section's name between the brackets"));
@@ -201,11 +205,20 @@ impl Parser<'_> {
     fn option(&mut self, cursor: &mut Cursor, text: &str, place: Place) {
         let Some((name, value)) = text.split_once([':', '=']).filter(|(name, _)| !name.trim().is_empty()) else {
             let error = ConfigError::new(format!("Unable to parse line '{}'", shorten(text)));
-            let help = "a line is '[section]', 'option: value', a comment, or, indented, more of the value above it";
+            let help = match text.starts_with('[') {
+                true => "close the name of the section with ']'",
+                false => "a line is '[section]', 'option: value', a comment, or, indented, more of the value above it",
+            };
+            if text.starts_with('[') {
+                (cursor.section, cursor.lost) = (None, true);
+            }
             return self.out.errors.push(error.at(place).help(help));
         };
         let name = name.trim().to_lowercase();
         let Some(section) = cursor.section else {
+            if std::mem::replace(&mut cursor.lost, true) {
+                return;
+            }
             let error = ConfigError::new(format!("Option '{name}' stands in no section")).in_option(&name).at(place);
             return self.out.errors.push(error.help("put a '[section]' line above it"));
         };
@@ -247,6 +260,9 @@ impl Parser<'_> {
                 continue;
             }
             match self.source.read(&path) {
+                Ok(bytes) if bytes.contains(&0) => {
+                    self.out.errors.push(no_text(&path, &path.as_str().into(), &bytes));
+                }
                 Ok(bytes) => {
                     let text = self.text_of(&path, &bytes);
                     let file: Rc<str> = path.as_str().into();
@@ -266,6 +282,17 @@ impl Parser<'_> {
             }
         }
     }
+}
+
+/// A file with a NUL in it: one error, since each "line" of it would give another.
+fn no_text(path: &str, file: &Rc<str>, bytes: &[u8]) -> ConfigError {
+    let before = bytes.iter().take_while(|b| **b != 0);
+    let line = 1 + before.filter(|b| **b == b'\n').count() as u32;
+    let help = match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16; save it as UTF-8",
+        _ => "is this the printer.cfg?",
+    };
+    ConfigError::new(format!("'{path}' is not a text file")).at(Place::new(file, line, 1, 0)).help(help)
 }
 
 fn place_option(options: &mut Vec<RawOption>, mut new: RawOption) -> usize {

@@ -22,13 +22,15 @@ pub fn edit_distance(a: &str, b: &str) -> usize {
 
 /// The candidate with the fewest edits, if they are few enough for a slip of the keyboard.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = match name.chars().count() {
+    let len = name.chars().count();
+    let allowed = match len {
         0..=2 => 0,
         3..=5 => 1,
         6..=11 => 2,
         _ => 3,
     };
-    let best = candidates.into_iter().map(|c| (edit_distance(name, c), c)).min_by_key(|(d, _)| *d)?;
+    let near = candidates.into_iter().filter(|c| c.chars().count().abs_diff(len) <= allowed);
+    let best = near.map(|c| (edit_distance(name, c), c)).min_by_key(|(d, _)| *d)?;
     (best.0 > 0 && best.0 <= allowed).then_some(best.1)
 }
 

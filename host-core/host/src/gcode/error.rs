@@ -26,11 +26,12 @@ impl CommandError {
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match self.places.is_empty() {
-            true => Ok(()),
-            false => write!(f, " ({})", self.places.join(", from ")),
+        if self.places.is_empty() {
+            return f.write_str(&self.message);
         }
+        // A terminal marks only the first line as the error.
+        let first = self.message.find('\n').unwrap_or(self.message.len());
+        write!(f, "{} ({}){}", &self.message[..first], self.places.join(", from "), &self.message[first..])
     }
 }
 

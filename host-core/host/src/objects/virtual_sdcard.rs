@@ -221,8 +221,10 @@ impl VirtualSdcard {
                 stats.note_pause(now);
             }
             Err(error) => {
-                printer.log(format!("SD card print stopped at line {}: {error}", self.line_number.get()));
                 stats.note_error(now, &error.to_string());
+                let name = self.open.borrow().as_ref().map_or_else(String::new, |open| format!(" of {}", open.name));
+                let error = error.within(format!("line {}{name}", self.line_number.get()));
+                printer.log(format!("SD card print stopped: {error}"));
                 printer.gcode.finish(printer, Err(error));
                 let cleanup = self.on_error.borrow().as_ref().map(|template| template.render_gcode(printer));
                 if let Some(script) = cleanup {

@@ -168,7 +168,8 @@ pub(super) fn names(view: &View<'_>, out: &mut Findings) {
     }
 }
 
-fn heater_help(name: &str, heaters: &[String]) -> String {
+/// What to do about a name that is no heater's.
+pub(super) fn heater_help(name: &str, heaters: &[String]) -> String {
     match nearest(name, heaters.iter().map(String::as_str)) {
         Some(near) => format!("did you mean '{near}'?"),
         None if heaters.is_empty() => "the configuration has no heater".to_string(),

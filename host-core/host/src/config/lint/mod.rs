@@ -56,7 +56,10 @@ pub fn check(source: &dyn FileSource, main: &str, program: Program<'_, '_>) -> V
     for error in &errors {
         out.parse_error(error);
     }
-    if !config.files().is_empty() {
+    let view = View { config: &config };
+    if errors.is_empty() && config.raw_sections().is_empty() {
+        out.whole(&view, "file-empty", format!("'{main}' has no section"), "is this the printer.cfg?");
+    } else if !config.files().is_empty() {
         out.list.extend(lint(&config, program));
     }
     out.sorted()
@@ -75,6 +78,13 @@ pub fn lint(config: &Config, program: Program<'_, '_>) -> Vec<Finding> {
     if let Some(lines) = program {
         program::check(&view, lines, &mut out);
     }
+    out.sorted()
+}
+
+/// Names what is wrong with a program alone.
+pub fn lint_program(config: &Config, lines: &mut dyn Iterator<Item = &str>) -> Vec<Finding> {
+    let mut out = Findings::default();
+    program::check(&View { config }, lines, &mut out);
     out.sorted()
 }
 

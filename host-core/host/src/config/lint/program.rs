@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::heaters::{heater_help, heater_names};
 use super::templates::{Commands, Lookup, literal_text, macro_name};
 use super::{Findings, Severity, Severity::Error, Severity::Warning, View};
 use crate::gcode::Command;
@@ -37,6 +38,8 @@ struct Checker<'c> {
     max_extrude_only: f64,
     max_cross_section: f64,
     filament_area: f64,
+    /// Each heater, and what it may be set to at most.
+    heaters: Vec<(String, Option<f64>)>,
     position: [Option<f64>; 4],
     absolute_xyz: bool,
     absolute_e: bool,
@@ -49,11 +52,18 @@ struct Checker<'c> {
 
 pub(super) fn check(view: &View<'_>, lines: &mut dyn Iterator<Item = &str>, out: &mut Findings) {
     let mut checker = Checker::new(view);
+    let mut empty = true;
     for (number, line) in (1u32..).zip(lines) {
         checker.line = number;
         if let Some(command) = Command::parse(line) {
+            empty = false;
             checker.command(&command);
         }
+    }
+    if empty {
+        checker.line = 1;
+        let message = "the program has no command".to_string();
+        checker.report(Error, "program-empty", "", message, "was it sliced and copied to its end?".into());
     }
     for ((code, _), seen) in checker.seen {
         let times = if seen.count > 1 { format!(" (and on {} more lines)", seen.count - 1) } else { String::new() };
@@ -111,8 +121,14 @@ impl<'c> Checker<'c> {
         let nozzle = view.float("extruder", "nozzle_diameter").unwrap_or(0.4);
         let filament = view.float("extruder", "filament_diameter").unwrap_or(1.75);
         let radius = view.float("printer", "print_radius").or_else(|| view.float("printer", "delta_radius"));
+        let heater = |name: String| {
+            let max =
+                view.float(&name, "max_temp").or_else(|| view.float(&format!("heater_generic {name}"), "max_temp"));
+            (name, max)
+        };
         Checker {
             commands: Commands::new(view),
+            heaters: heater_names(view).into_iter().map(heater).collect(),
             macros: effects(view),
             ranges: [range("stepper_x"), range("stepper_y"), range("stepper_z")],
             radius: radius.filter(|_| kinematics == "delta"),
@@ -137,11 +153,23 @@ impl<'c> Checker<'c> {
         entry.or_insert(Seen { severity, line, message, help, count: 0 }).count += 1;
     }
 
+    /// Counts a mistake that has been told; a suggestion for each line of a long program would take minutes.
+    fn is_told(&mut self, code: &'static str, key: &str) -> bool {
+        let seen = self.seen.get_mut(&(code, key.to_string()));
+        seen.map(|seen| seen.count += 1).is_some()
+    }
+
     fn command(&mut self, command: &Command<'_>) {
         let name = command.name();
+        if command.well_formed().is_err() && matches!(self.commands.lookup(name), Lookup::Known) {
+            let message = format!("Malformed command '{}'", command.raw().trim());
+            let help = "parameters are KEY=value, with quotes around values that hold blanks".to_string();
+            return self.report(Error, "program-malformed", name, message, help);
+        }
         if self.commands.is_macro(name) {
             return self.run_macro(name);
         }
+        self.check_heater(command);
         match name {
             "G0" | "G1" => return self.travel(command),
             "G28" => self.home(command),
@@ -161,14 +189,17 @@ impl<'c> Checker<'c> {
             Lookup::Known => {}
             Lookup::Needs(sections) => {
                 let message = format!("Unknown command:\"{name}\": it needs a section that is not there");
+                // Without its arcs a part is another part; the other commands are of less harm.
+                let severity = if matches!(name, "G2" | "G3") { Error } else { Warning };
                 self.report(
-                    Warning,
+                    severity,
                     "program-command-without-section",
                     name,
                     message,
                     format!("add [{}]", sections[0]),
                 );
             }
+            Lookup::Unknown if self.is_told("program-command-unknown", name) => {}
             Lookup::Unknown => {
                 let message = format!("the program calls {name}, which is no command and no macro");
                 let help = self.commands.suggestion(name);
@@ -216,17 +247,45 @@ impl<'c> Checker<'c> {
         }
     }
 
+    fn check_heater(&mut self, command: &Command<'_>) {
+        let (heater, key) = match command.name() {
+            "M104" | "M109" => ("extruder", "S"),
+            "M140" | "M190" => ("heater_bed", "S"),
+            "SET_HEATER_TEMPERATURE" => (command.get("HEATER").unwrap_or_default(), "TARGET"),
+            _ => return,
+        };
+        let Some((_, max)) = self.heaters.iter().find(|(name, _)| name == heater) else {
+            if key == "TARGET" {
+                let names: Vec<String> = self.heaters.iter().map(|(name, _)| name.clone()).collect();
+                let message = format!("The value '{heater}' is not valid for HEATER");
+                self.report(Error, "program-heater-unknown", heater, message, heater_help(heater, &names));
+            }
+            return;
+        };
+        if let (Some(max), Ok(Some(target))) = (*max, command.float(key).optional())
+            && target > max
+        {
+            let message = format!("{} sets {heater} to {target}, and its max_temp is {max}", command.name());
+            let help = "is the program sliced for this printer? else raise max_temp, if the hot end can bear it";
+            self.report(Error, "program-too-hot", heater, message, help.into());
+        }
+    }
+
     fn travel(&mut self, command: &Command<'_>) {
         let mut target = self.position;
         let mut moved = [false; 4];
         for (axis, letter) in [b'X', b'Y', b'Z', b'E'].into_iter().enumerate() {
             let Some(text) = command.letter(letter) else { continue };
-            let Ok(value) = text.parse::<f64>() else {
+            let Some(value) = text.parse::<f64>().ok().filter(|v| v.is_finite()) else {
                 let message = format!("Unable to parse move '{}'", command.raw().trim());
                 return self.report(Error, "program-move-unparsable", "", message, "a coordinate is no number".into());
             };
             target[axis] = if self.is_absolute(axis) { Some(value) } else { self.position[axis].map(|p| p + value) };
             moved[axis] = true;
+        }
+        if let Some(speed) = command.letter(b'F').and_then(|text| text.parse::<f64>().ok()).filter(|f| *f <= 0.0) {
+            let message = format!("Invalid speed in '{}'", command.raw().trim());
+            self.report(Error, "program-speed", "", message, format!("F is {speed} and must be above 0"));
         }
         let extruded = self.extruded(command, &target);
         self.check_range(&target, moved);

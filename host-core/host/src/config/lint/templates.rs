@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::heaters::{heater_help, heater_names};
 use super::{Findings, Severity::Error, Severity::Warning, View};
 use crate::config::known::COMMANDS;
 use crate::config::parse::{RawOption, RawSection};
@@ -210,7 +211,7 @@ pub(super) fn commands(view: &View<'_>, out: &mut Findings) {
 
 /// `HEATER=` in commands that want one.
 fn heaters_named(view: &View<'_>, section: &RawSection, option: &RawOption, out: &mut Findings) {
-    let heaters = super::heaters::heater_names(view);
+    let heaters = heater_names(view);
     for (i, line) in literal_text(&option.value).split('\n').enumerate() {
         let Some(command) = Command::parse(line) else { continue };
         if !["SET_HEATER_TEMPERATURE", "PID_CALIBRATE"].contains(&command.name()) {
@@ -221,11 +222,7 @@ fn heaters_named(view: &View<'_>, section: &RawSection, option: &RawOption, out:
             let mut at = option.clone();
             at.value_place = option.value_place.lines_below(i as u32);
             let message = format!("The value '{heater}' is not valid for HEATER");
-            let help = match nearest(heater, heaters.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => format!("the heaters are: {}", heaters.join(", ")),
-            };
-            out.option(Error, "heater-unknown", section, &at, message, help);
+            out.option(Error, "heater-unknown", section, &at, message, heater_help(heater, &heaters));
         }
     }
 }

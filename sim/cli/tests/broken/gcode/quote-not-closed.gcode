@@ -1,0 +1,2 @@
+G28
+RESPOND MSG="hello
