@@ -158,6 +158,7 @@ impl Wires for Loom<'_> {
     fn input(&mut self, at_ns: u64, pin: u16) -> bool {
         let level = match self.device(pin) {
             Some(&Device::Endstop { endstop, pressed }) => self.plant.endstop(endstop, at_ns) == pressed,
+            Some(&Device::TmcDiag { motor, pressed }) => self.plant.motor_stalls(motor, at_ns) == pressed,
             Some(&Device::Probe { probe, pressed }) => self.plant.probe(probe, at_ns) == pressed,
             // An input that nothing is soldered to is held up by its pull-up.
             _ => true,

@@ -68,7 +68,6 @@ pub enum Device {
     /// The DIAG output of a driver, for sensorless homing.
     TmcDiag {
         motor: usize,
-        axis: usize,
         pressed: bool,
     },
 }
@@ -105,6 +104,8 @@ struct Builder<'a> {
     /// Temperature sensors that belong to no heater.
     sensors: Vec<Sensor>,
     accelerometers: Vec<Accelerometer>,
+    /// Axes that home against the end of their travel: axis, where, on which side.
+    hard_ends: Vec<(usize, f64, Side)>,
 }
 
 /// The machine that a printer.cfg describes, wired as it says; or the place of what no machine can be built from.
@@ -143,6 +144,7 @@ pub fn from_config(config: &Config) -> Result<Wiring> {
         probes: Vec::new(),
         sensors: Vec::new(),
         accelerometers: Vec::new(),
+        hard_ends: Vec::new(),
     };
     b.ranges(is_delta)?;
     b.probe();
@@ -161,6 +163,12 @@ pub fn from_config(config: &Config) -> Result<Wiring> {
     machine.probes = b.probes;
     machine.sensors.extend(b.sensors);
     machine.accelerometers = b.accelerometers;
+    for (axis, at_mm, side) in b.hard_ends {
+        match side {
+            Side::Below => machine.travel_min_mm[axis] = at_mm,
+            Side::Above => machine.travel_max_mm[axis] = at_mm,
+        }
+    }
     let mut mcus = vec!["mcu".to_string()];
     mcus.extend(config.sections_with_prefix("mcu ").iter().map(|s| s.name()["mcu ".len()..].trim().to_string()));
     // Real chips were measured 5 % slow to 3 % fast (facts of eight recordings); one of them stands for all here.
@@ -332,6 +340,10 @@ impl Builder<'_> {
         let wired = self.wire(section, "endstop_pin", |pin| Device::Endstop { endstop, pressed: !pin.invert });
         if wired {
             self.endstops.push(Endstop { name, watches, at_mm, side, scatter_mm: 0.001, hysteresis_mm: 0.05 });
+        } else if let Watches::Axis(axis) = watches
+            && text(section, "endstop_pin").is_some_and(|pin| pin.starts_with("tmc"))
+        {
+            self.hard_ends.push((axis, at_mm, side));
         }
     }
 
@@ -384,10 +396,8 @@ impl Builder<'_> {
                     true => self.wire(&section, "uart_pin", |_| Device::TmcUart { motor, kind, address }),
                     false => self.wire(&section, "cs_pin", |_| Device::TmcSpi { motor, kind }),
                 };
-                if let Moves::Rail(axis) = self.basics.motors[motor].moves {
-                    for option in ["diag_pin", "diag1_pin"] {
-                        self.wire(&section, option, |pin| Device::TmcDiag { motor, axis, pressed: !pin.invert });
-                    }
+                for option in ["diag_pin", "diag0_pin", "diag1_pin"] {
+                    self.wire(&section, option, |pin| Device::TmcDiag { motor, pressed: !pin.invert });
                 }
             }
         }

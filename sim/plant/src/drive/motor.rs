@@ -5,6 +5,9 @@ use super::{Drive, Motor};
 
 /// The driver takes a motor for standing after 2^20 clocks of its 12 MHz oscillator: no interpolation of the next pulse.
 const STANDSTILL_NS: u64 = 87_381_333;
+/// Load angle at which a driver's stall output goes on, rad, and the slowest pulses at which it looks.
+const STALL_RAD: f64 = 1.3;
+const SLOWEST_STALL_NS: u64 = 2_000_000;
 /// Below these a free rotor counts as standing.
 const STILL_MM_S: f64 = 1e-4;
 const STILL_MM: f64 = 1e-7;
@@ -144,6 +147,14 @@ impl MotorState {
         }
         let lag_mm = self.command_mm - self.at_mm + self.periods as f64 * law.period_mm;
         core::f64::consts::TAU * law.turns_mm * lag_mm + self.balance_rad
+    }
+
+    /// Whether the driver sees its motor stall at `at_ns`: pulses come, and the rotor is most of a quarter turn of its field
+    /// behind. A real one measures that by the back-EMF; its scale, and how that depends on speed, are left out.
+    pub(crate) fn stalls(&self, at_ns: u64) -> bool {
+        let since_ns = at_ns.saturating_sub(self.pulses.last_ns);
+        let turns = self.pulses.interval_ns > 0 && self.pulses.interval_ns.max(since_ns) < SLOWEST_STALL_NS;
+        turns && self.load_angle_rad().abs() > STALL_RAD
     }
 
     pub(crate) fn enable(&mut self, on: bool) {

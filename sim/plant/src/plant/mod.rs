@@ -204,6 +204,12 @@ impl Plant {
         self.probes.get_mut(probe).is_some_and(|p| p.poll(nozzle_mm, &self.surface))
     }
 
+    /// Whether a driver sees its motor stall.
+    pub fn motor_stalls(&mut self, motor: usize, at_ns: u64) -> bool {
+        self.advance(at_ns);
+        self.mechanics.motors.get(motor).is_some_and(|m| m.stalls(at_ns))
+    }
+
     /// Puts a probe's pin out or in. A probe that does not retract stays out.
     pub fn set_probe_deployed(&mut self, probe: usize, at_ns: u64, out: bool) {
         self.advance(at_ns);
