@@ -15,6 +15,7 @@ use drydock_host::host::Host;
 use drydock_host::mcu::{QueuedStep, StepSink};
 use drydock_host::objects::stepper_enable;
 use drydock_host::printer::{Offline, Options, Output, State};
+use drydock_host::toolhead::BATCH_BLOCK_BYTES;
 use serde_json::json;
 
 use crate::files::{DiskFiles, DiskSource};
@@ -92,6 +93,7 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
     printer.clone().reactor.spawn("file", async move {
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let mut bytes = Vec::new();
+        let (mut read, mut block) = (0_u64, 1_u64);
         let outcome = loop {
             bytes.clear();
             match reader.read_until(b'\n', &mut bytes) {
@@ -100,6 +102,11 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
                 Err(error) => break Err(error.to_string()),
             }
             lines.set(lines.get() + 1);
+            read += bytes.len() as u64;
+            while read > block * BATCH_BLOCK_BYTES {
+                printer.toolhead().batch_turn();
+                block += 1;
+            }
             let line = String::from_utf8_lossy(&bytes);
             let sync = printer.gcode.run_line_sync(&printer, &line);
             let run = match sync {
@@ -110,8 +117,8 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
             if let Err(error) = run {
                 break Err(format!("line {}: {error}", lines.get()));
             }
-            printer.toolhead().pace().await;
         };
+        printer.toolhead().batch_turn();
         printer.toolhead().flush_step_generation();
         *done.borrow_mut() = Some(outcome);
     });
