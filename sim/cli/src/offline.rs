@@ -77,6 +77,9 @@ fn open_rows(input: &Input, null: bool) -> Result<Rows, String> {
     Ok(Rc::new(RefCell::new(to)))
 }
 
+/// So long, on a clock that nobody waits for, tasks other than the file's have their turn.
+const TURN_S: f64 = 0.001;
+
 /// Runs a file to its end. Answers the errors that the terminal would show.
 fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
     let file = std::fs::File::open(gcode).map_err(|e| format!("{}: {e}", gcode.display()))?;
@@ -104,6 +107,8 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
             lines.set(lines.get() + 1);
             read += bytes.len() as u64;
             while read > block * BATCH_BLOCK_BYTES {
+                // Whatever else waits (the end of a fan's kick) has its turn, too.
+                printer.reactor.sleep(TURN_S).await;
                 printer.toolhead().batch_turn();
                 block += 1;
             }
@@ -118,6 +123,7 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
                 break Err(format!("line {}: {error}", lines.get()));
             }
         };
+        printer.reactor.sleep(TURN_S).await;
         printer.toolhead().batch_turn();
         printer.toolhead().flush_step_generation();
         *done.borrow_mut() = Some(outcome);

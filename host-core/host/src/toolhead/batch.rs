@@ -27,7 +27,7 @@ impl ToolHead {
     /// Between two blocks of a batch run's file, and after the last.
     pub fn batch_turn(&self) {
         let pins_s = self.printer().mcus().iter().filter_map(|mcu| mcu.take_offline_activity()).reduce(f64::max);
-        let (needed_to, mut made) = {
+        let (needed_to, made) = {
             let mut q = self.queue.borrow_mut();
             q.needed_to = q.needed_to.max(pins_s.unwrap_or(0.0));
             if !q.batch_pending && pins_s.is_none() {
@@ -37,10 +37,8 @@ impl ToolHead {
         };
         let behind = needed_to - BEHIND_S;
         if behind > made {
-            while made < behind {
-                made += STEPGEN_PIECE_S;
-                self.generate(made);
-            }
+            let pieces = ((behind - made) / STEPGEN_PIECE_S).ceil();
+            self.generate(made + STEPGEN_PIECE_S * pieces);
             return;
         }
         if !self.queue.borrow().priming {
