@@ -339,7 +339,8 @@ impl ToolHead {
         if self.queue.borrow().priming {
             self.start_print_time();
         }
-        let mut print_time = self.queue.borrow().print_time;
+        let start = self.queue.borrow().print_time;
+        let mut print_time = start;
         let reach = self.reach();
         {
             let mut trapq = self.trapq.borrow_mut();
@@ -368,7 +369,8 @@ impl ToolHead {
             q.batch_pending = true;
         }
         // Callbacks come after the whole batch: they may queue commands, not moves. Each gets its own move's end.
-        let mut end = print_time - planned.iter().map(PlannedMove::total_t).sum::<f64>();
+        // It is to be the very number at which the next move starts, so it is summed up in the same way.
+        let mut end = start;
         for mv in planned.drain(..) {
             end += mv.total_t();
             for callback in mv.mv.payload.callbacks {
