@@ -141,7 +141,10 @@ fn first_moves_that_plan_less_than_a_second_stop_after_what_is_queued() {
 #[test]
 fn a_change_of_window_leaves_room_for_the_old_and_the_new_one() {
     let (host, moves) = start(&cartesian());
-    run(&host, &[AT, "G1 X20 F3000", "SET_PRESSURE_ADVANCE SMOOTH_TIME=0.1", "G1 X30", "SET_PRESSURE_ADVANCE ADVANCE=0"]);
+    run(
+        &host,
+        &[AT, "G1 X20 F3000", "SET_PRESSURE_ADVANCE SMOOTH_TIME=0.1", "G1 X30", "SET_PRESSURE_ADVANCE ADVANCE=0"],
+    );
     run(&host, &["G1 X40", "SET_PRESSURE_ADVANCE ADVANCE=0.02 SMOOTH_TIME=0.04", "G1 X50"]);
     run(&host, &["SET_PRESSURE_ADVANCE ADVANCE=0.05", "G1 X60", "SET_PRESSURE_ADVANCE ADVANCE=0"]);
     assert_eq!(gaps(&moves), [0.07, 0.051, 0.021, 0.0]);

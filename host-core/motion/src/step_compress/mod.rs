@@ -216,7 +216,8 @@ impl StepCompressor {
         let first_gap = clocks[0].saturating_sub(self.last_exact).min(LONG_GAP_TICKS) as u32;
         let (max_error, margin) = (self.max_error, self.margin);
         // Signed, because that vectorises everywhere; gaps here are below 2^30.
-        let slack_of = move |gap: u32| ((gap >> 1) as i32).min((max_error - margin) as i32).max(margin as i32) as u32 - margin;
+        let slack_of =
+            move |gap: u32| ((gap >> 1) as i32).min((max_error - margin) as i32).max(margin as i32) as u32 - margin;
         self.slack.push(slack_of(first_gap));
         let new = &self.latest[old..];
         self.slack.extend(new[1..].iter().zip(new).map(|(&t, &before)| slack_of(t.wrapping_sub(before))));
