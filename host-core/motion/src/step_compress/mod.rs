@@ -29,9 +29,12 @@ pub const MAX_ERROR_S: f64 = 0.000_025;
 pub const HISTORY_S: f64 = 30.0;
 /// Gaps from here on are sent as a single step.
 const LONG_GAP_TICKS: u64 = 3 << 28;
-/// Steps keep this much away from both ends of what they are allowed: the exact clock is rounded, and that of a host
-/// that finds it to 1e-9 mm is several ticks off where the motor creeps. Not where no error is allowed.
-const ROUNDING_TICKS: u32 = 8;
+/// Steps aim this much before their exact clock, which is rounded itself: a step late by another host's rounding is
+/// late too. Not where no error is allowed.
+const ROUNDING_TICKS: u32 = 1;
+/// Steps that may be early by the whole error keep this much more away from being late: where the motor creeps, a
+/// host that finds clocks to 1e-9 mm is several ticks off.
+const CREEP_TICKS: u32 = 7;
 /// Pending steps beyond this are compressed without waiting for a flush, down to the half.
 const MAX_PENDING: usize = 32_768;
 
@@ -102,7 +105,7 @@ impl StepCompressor {
         Self {
             max_error,
             history_ticks: (HISTORY_S * freq_hz) as u64,
-            margin: if max_error > 2 * ROUNDING_TICKS { ROUNDING_TICKS } else { 0 },
+            margin: if max_error > ROUNDING_TICKS { ROUNDING_TICKS } else { 0 },
             latest: Vec::new(),
             slack: Vec::new(),
             done: 0,
@@ -216,11 +219,18 @@ impl StepCompressor {
         let first_gap = clocks[0].saturating_sub(self.last_exact).min(LONG_GAP_TICKS) as u32;
         let (max_error, margin) = (self.max_error, self.margin);
         // Signed, because that vectorises everywhere; gaps here are below 2^30.
-        let slack_of =
-            move |gap: u32| ((gap >> 1) as i32).min((max_error - margin) as i32).max(margin as i32) as u32 - margin;
+        let slack_of = move |gap: u32| ((gap >> 1) as i32).min(max_error as i32).max(margin as i32) as u32 - margin;
         self.slack.push(slack_of(first_gap));
         let new = &self.latest[old..];
         self.slack.extend(new[1..].iter().zip(new).map(|(&t, &before)| slack_of(t.wrapping_sub(before))));
+        let full = max_error - margin;
+        if full > 4 * CREEP_TICKS {
+            for (latest, slack) in self.latest[old..].iter_mut().zip(&mut self.slack[old..]) {
+                let creep = if *slack == full { CREEP_TICKS } else { 0 };
+                *latest = latest.wrapping_sub(creep);
+                *slack -= creep;
+            }
+        }
         self.last_exact = clocks[clocks.len() - 1];
     }
 }
