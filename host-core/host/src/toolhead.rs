@@ -52,6 +52,8 @@ const HOLD_BACK_S: f64 = 0.001;
 /// A homing move is sent in pieces of this length, at most [`DRIP_AHEAD_S`] ahead.
 const DRIP_PIECE_S: f64 = 0.050;
 const DRIP_AHEAD_S: f64 = 0.100;
+/// Distance of the corrections to the clocks of other micro-controllers.
+const STEER_PERIOD_S: f64 = 1.0;
 
 /// Called with the print time at which the move that it was queued behind ends.
 pub type LookaheadCallback = Box<dyn FnOnce(f64)>;
@@ -173,7 +175,9 @@ impl ToolHead {
             q.priming = true;
         });
         let toolhead = this.clone();
+        let steered = toolhead.clone();
         printer.reactor.spawn("step generation", async move { toolhead.feed().await });
+        printer.reactor.spawn("clock steering", async move { steered.steer_clocks().await });
         Ok(())
     }
 
@@ -293,6 +297,19 @@ impl ToolHead {
             }
         }
         callback(self.last_move_time());
+    }
+
+    /// Like [`ToolHead::register_lookahead_callback`], but for one who only looks on: nothing is planned for its sake, and
+    /// where nothing is queued the time is the end of what was.
+    pub fn when_planned(&self, callback: impl FnOnce(f64) + 'static) {
+        let mut q = self.queue.borrow_mut();
+        if let Some(last) = q.lookahead.last_mut() {
+            last.payload.callbacks.push(Box::new(callback));
+            return;
+        }
+        let end = q.print_time;
+        drop(q);
+        callback(end);
     }
 
     /// Is the queue so full that the sender of moves has to wait?
@@ -494,6 +511,26 @@ impl ToolHead {
         trapq.trim(until - 2.0 * self.window() - STEPGEN_PIECE_S);
         for mcu in printer.mcus() {
             mcu.flush_moves(mcu.print_time_to_clock(until).max(0) as u64, Stepper::history_clock(&mcu, until));
+        }
+    }
+
+    /// Keeps the clocks of the other micro-controllers on the main one's, from where steps are not made yet.
+    async fn steer_clocks(self: Rc<Self>) {
+        let reactor = self.printer().reactor.clone();
+        if self.offline {
+            return;
+        }
+        loop {
+            reactor.sleep(STEER_PERIOD_S).await;
+            let printer = self.printer.upgrade().filter(|p| !p.is_shutdown() && p.mcus().len() > 1);
+            let Some(printer) = printer else { return };
+            let generated_to = self.queue.borrow().generated_to;
+            for mcu in printer.mcus() {
+                mcu.calibrate_clock(generated_to, reactor.now());
+            }
+            let extruders = printer.lookup_all::<Extruder>();
+            let motors = extruders.iter().filter_map(|(_, extruder)| extruder.stepper());
+            motors.chain(self.machine.steppers().iter().cloned()).for_each(|stepper| stepper.refresh_clock());
         }
     }
 

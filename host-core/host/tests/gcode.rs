@@ -36,7 +36,9 @@ fn summarise(text: &str) -> Summary {
 
 #[test]
 fn slicers_are_read_whatever_their_style() {
-    let cases: [(&str, &str, f64, &[(&str, u32)]); 6] = [
+    /// Slicer, file, filament, and how often each command comes.
+    type Case = (&'static str, &'static str, f64, &'static [(&'static str, u32)]);
+    let cases: [Case; 6] = [
         (
             "PrusaSlicer",
             include_str!("gcode/prusaslicer.gcode"),

@@ -5,7 +5,7 @@
 
 use crate::series::Envelope;
 use crate::wall::{Sample, WallPoint, Walls};
-use drydock_recording::{Bead, End, Error, Event, Extrusion, Header, Load, Reader, State, Thermal};
+use drydock_recording::{Bead, Command, End, Error, Event, Extrusion, Header, Load, Reader, State, Thermal};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::ops::Range;
@@ -153,16 +153,18 @@ impl Study {
         }
         let tally = surveys.first().map(|(_, layers)| layers.tally()).unwrap_or_default();
         let worst = tally.worst;
+        let shown = surveys.first().and_then(|(_, layers)| layers.key(options.z_mm, worst));
         let z_mm = options.z_mm.or(worst.map(|p| p.z_mm)).unwrap_or(0.0);
-        let in_layer = |p: &WallPoint| options.z_mm.is_none_or(|z| layer_of(p.z_mm) == layer_of(z));
+        let in_layer = |p: &WallPoint| surveys.first().is_some_and(|(_, layers)| Some(layers.key_of(p)) == shown);
         let corner = worst.filter(in_layer).and_then(|p| {
             let along = [-p.right[1], p.right[0]];
             Some(Corner { at_mm: p.corner_mm?, z_mm: p.z_mm, along, at_ns: p.at_ns })
         });
         let mut study = Study { runs: Vec::new(), z_mm, scale_um: round_up(tally.peak_um), corner };
         for ((_, reader), (mut run, layers)) in runs.iter_mut().zip(surveys) {
-            if let Some(layer) = layers.layers.get(&layer_of(z_mm)) {
-                look_at_layer(reader, layer, z_mm, corner, run.ringing.outer_walls, &mut run)?;
+            if let Some(layer) = shown.and_then(|key| layers.layers.get(&key)) {
+                let is_in = |p: &WallPoint| Some(layers.key_of(p)) == shown;
+                look_at_layer(reader, layer, is_in, corner, run.ringing.outer_walls, &mut run)?;
                 if let Some(first) = run.profile.first() {
                     run.around = Some(around(reader, first.at_ns, options.columns)?);
                 }
@@ -183,13 +185,20 @@ pub(crate) fn round_up(value: f64) -> f64 {
     steps.into_iter().map(|s| s * power).find(|v| *v >= value * 0.999_999).unwrap_or(10.0 * power)
 }
 
-/// Layers by height, 0.02 mm apart: bounded by the height of the machine, also where z rises all the time.
-fn layer_of(z_mm: f64) -> i64 {
-    (z_mm * 50.0).round() as i64
+/// Whether a line says, as slicers do in comments, that a layer begins.
+fn begins_layer(line: &str) -> bool {
+    let Some(comment) = line.strip_prefix(';') else { return false };
+    let comment = comment.trim();
+    comment == "LAYER_CHANGE"
+        || comment == "CHANGE_LAYER"
+        || comment.strip_prefix("LAYER:").is_some_and(|n| n.parse::<i64>().is_ok())
+        || comment.starts_with("layer ") && comment.contains("Z =")
 }
 
 #[derive(Clone, Debug)]
 struct Layer {
+    /// Where it begins; a mesh bends it.
+    z_mm: f64,
     first_ns: u64,
     last_ns: u64,
     low: [f64; 2],
@@ -218,6 +227,8 @@ impl Tally {
 /// What the first walk finds about walls. Outer walls and corners count where there are any.
 #[derive(Default)]
 struct Layers {
+    /// When the layers begin that the slicer names.
+    starts_ns: Vec<u64>,
     layers: BTreeMap<i64, Layer>,
     outer_corners: Tally,
     outer_curves: Tally,
@@ -226,10 +237,27 @@ struct Layers {
 }
 
 impl Layers {
+    /// The layer of a point: the slicer's; by height, 0.02 mm apart, where the program does not name its layers. Both are
+    /// bounded by the height of the machine, also where z rises all the time.
+    fn key_of(&self, point: &WallPoint) -> i64 {
+        match self.starts_ns.is_empty() {
+            true => (point.z_mm * 50.0).round() as i64,
+            false => self.starts_ns.partition_point(|from_ns| *from_ns <= point.at_ns) as i64,
+        }
+    }
+
+    /// The layer to show: the one at a height, or the worst point's.
+    fn key(&self, z_mm: Option<f64>, worst: Option<WallPoint>) -> Option<i64> {
+        let Some(z_mm) = z_mm else { return worst.map(|p| self.key_of(&p)) };
+        let off_mm = |layer: &Layer| (layer.z_mm - z_mm).abs();
+        let nearest = self.layers.iter().min_by(|a, b| off_mm(a.1).total_cmp(&off_mm(b.1)))?;
+        Some(*nearest.0)
+    }
+
     fn add(&mut self, point: &WallPoint, settle_s: f64) {
         let p = point.nozzle_mm;
-        let fresh = || Layer { first_ns: point.at_ns, last_ns: point.at_ns, low: p, high: p };
-        let layer = self.layers.entry(layer_of(point.z_mm)).or_insert_with(fresh);
+        let fresh = || Layer { z_mm: point.z_mm, first_ns: point.at_ns, last_ns: point.at_ns, low: p, high: p };
+        let layer = self.layers.entry(self.key_of(point)).or_insert_with(fresh);
         layer.last_ns = point.at_ns;
         layer.low = [layer.low[0].min(p[0]), layer.low[1].min(p[1])];
         layer.high = [layer.high[0].max(p[0]), layer.high[1].max(p[1])];
@@ -280,6 +308,12 @@ fn survey<S: Read + Seek>(label: &str, reader: &mut Reader<S>, options: &Options
     let span_s = (first_ns as f64 * 1e-9, last_ns.max(first_ns + 1) as f64 * 1e-9);
     let curve = || Envelope::new(span_s.0, span_s.1, options.columns);
     let mut layers = Layers::default();
+    for command in reader.rows::<Command>(0..u64::MAX) {
+        let command = command?;
+        if begins_layer(&command.text) {
+            layers.starts_ns.push(command.at_ns);
+        }
+    }
     let mut velocity_mm_s = curve();
     let mut before: Option<State> = None;
     walk(
@@ -395,7 +429,7 @@ fn motors<S: Read + Seek>(
 fn look_at_layer<S: Read + Seek>(
     reader: &mut Reader<S>,
     layer: &Layer,
-    z_mm: f64,
+    is_in: impl Fn(&WallPoint) -> bool,
     corner: Option<Corner>,
     outer_walls: bool,
     run: &mut RunStudy,
@@ -410,7 +444,7 @@ fn look_at_layer<S: Read + Seek>(
         reader,
         range,
         |p| {
-            if layer_of(p.z_mm) != layer_of(z_mm) {
+            if !is_in(p) {
                 return;
             }
             if let Some(corner) = corner.filter(|c| leaves(p, c)) {

@@ -6,7 +6,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use common::{Trapezoid, edges, enabled, machine};
+use common::{Trapezoid, cartesian, edges, enabled, machine, play};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use drydock_plant::kinematics::Delta;
@@ -44,7 +44,7 @@ fn run(bencher: Bencher, machine: Machine) {
     let mut plant = enabled(&machine, 1);
     plant.keep_beads(false);
     plant.set_heater(0, 0, 1.0);
-    plant.advance(120_000_000_000);
+    play(&mut plant, Vec::new(), 120.0);
     plant.set_heater(0, 120_000_000_000, 0.35);
     let mut now_ns = 120_000_000_000u64;
     bencher.counter(ItemsCount::new(edges.len() as u64 * SECONDS)).bench_local(|| {
@@ -59,13 +59,9 @@ fn run(bencher: Bencher, machine: Machine) {
     });
 }
 
-fn bench_machine() -> Machine {
-    machine(Shape::Cartesian { bed_slinger: false })
-}
-
 #[divan::bench]
 fn cartesian_20s(bencher: Bencher) {
-    run(bencher, bench_machine());
+    run(bencher, cartesian());
 }
 
 #[divan::bench]
@@ -80,19 +76,19 @@ fn delta_20s(bencher: Bencher) {
 
 #[divan::bench]
 fn without_modes_20s(bencher: Bencher) {
-    run(bencher, Machine { modes: vec![], ..bench_machine() });
+    run(bencher, Machine { modes: vec![], ..cartesian() });
 }
 
 #[divan::bench]
 fn with_ideal_drives_20s(bencher: Bencher) {
-    let mut m = bench_machine();
+    let mut m = cartesian();
     m.motors.iter_mut().for_each(|m| m.model = drydock_plant::drive::Drive::Ideal);
     run(bencher, m);
 }
 
 #[divan::bench]
 fn without_melt_20s(bencher: Bencher) {
-    let mut m = bench_machine();
+    let mut m = cartesian();
     m.motors[3].moves = drydock_plant::drive::Moves::Rail(2);
     m.extruders.clear();
     run(bencher, m);
@@ -100,7 +96,7 @@ fn without_melt_20s(bencher: Bencher) {
 
 #[divan::bench]
 fn with_linear_melt_20s(bencher: Bencher) {
-    let mut m = bench_machine();
+    let mut m = cartesian();
     m.extruders[0].power_index = 1.0;
     run(bencher, m);
 }
@@ -108,7 +104,7 @@ fn with_linear_melt_20s(bencher: Bencher) {
 /// Nothing moves; heaters are switched as a soft PWM does.
 #[divan::bench]
 fn idle_hot_20s(bencher: Bencher) {
-    let mut plant = Plant::new(&bench_machine(), 1).expect("valid machine");
+    let mut plant = Plant::new(&cartesian(), 1).expect("valid machine");
     let mut now_ns = 0u64;
     bencher.bench_local(|| {
         for _ in 0..SECONDS * 10 {
@@ -123,7 +119,7 @@ fn idle_hot_20s(bencher: Bencher) {
 /// 3200 samples a second while the axis shakes.
 #[divan::bench]
 fn accelerometer_1s(bencher: Bencher) {
-    let m = bench_machine();
+    let m = cartesian();
     let edges = second(&m);
     let mut plant = enabled(&m, 1);
     let mut now_ns = 0u64;
@@ -143,7 +139,7 @@ fn accelerometer_1s(bencher: Bencher) {
 /// Polls of an endstop while the axis moves.
 #[divan::bench]
 fn sensor_codes_1000(bencher: Bencher) {
-    let mut plant = Plant::new(&bench_machine(), 1).expect("valid machine");
+    let mut plant = Plant::new(&cartesian(), 1).expect("valid machine");
     let mut now_ns = 0u64;
     bencher.counter(ItemsCount::new(1000u64)).bench_local(|| {
         for _ in 0..1000 {

@@ -14,7 +14,7 @@ use crate::frame::Mode;
 use crate::heater::{Body, Element, Fan, Heater};
 use crate::hotend::Hotend;
 use crate::kinematics::{Cartesian, CoreXy, Delta, Kinematics};
-use crate::machine::Machine;
+use crate::machine::{Machine, TICK_NS};
 use crate::thermistor::{Curve, Feels, Sensor};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -130,7 +130,12 @@ impl Machine {
         });
         let motors: Vec<Motor> = basics.motors.iter().map(|m| motor(m, basics)).collect();
         let heaters: Vec<Heater> = basics.heaters.iter().map(heater).collect();
-        let sensors = basics.heaters.iter().enumerate().map(|(i, h)| sensor(h, i)).collect();
+        let sensors = basics
+            .heaters
+            .iter()
+            .enumerate()
+            .map(|(i, h)| Sensor::of_type(&h.name, &h.sensor_type, h.pullup_ohm, Feels::Heater(i)))
+            .collect();
         let hotends: Vec<usize> =
             (0..basics.heaters.len()).filter(|i| basics.heaters[*i].kind == HeaterKind::Hotend).collect();
         let extruder_count = basics
@@ -145,6 +150,7 @@ impl Machine {
                 heater: hotends.get(e).or(hotends.first()).copied(),
                 filament_mm: basics.filament_mm,
                 nozzle_mm: basics.nozzle_mm.get(e).copied().unwrap_or(0.4),
+                stiffness_n_mm: stiffness_n_mm(e, basics),
                 ..Extruder::default()
             })
             .collect();
@@ -160,7 +166,7 @@ impl Machine {
             .collect();
         Machine {
             name: basics.name.clone(),
-            tick_ns: 100_000,
+            tick_ns: TICK_NS,
             ambient_c: 22.0,
             start_mm,
             travel_min_mm,
@@ -183,8 +189,22 @@ impl Machine {
     }
 }
 
+/// A gear before the filament is what a tool head carries; one that pushes with the motor's own shaft stands on the frame,
+/// behind a Bowden tube (assumed: so it is on most printers).
+fn is_geared(motor: &MotorBasics) -> bool {
+    motor.rotation_distance_mm / motor.gear_ratio < 15.0
+}
+
+/// Filament in half a metre of tube (facts/physics.md 1.6: 12 to 18 N/mm).
+const BOWDEN_N_MM: f64 = 14.0;
+
+fn stiffness_n_mm(extruder: usize, basics: &MachineBasics) -> f64 {
+    let motor = basics.motors.iter().find(|m| m.moves == Moves::Extruder(extruder));
+    if motor.is_some_and(|m| !is_geared(m)) { BOWDEN_N_MM } else { Extruder::default().stiffness_n_mm }
+}
+
 fn motor(basics: &MotorBasics, machine: &MachineBasics) -> Motor {
-    let geared = basics.rotation_distance_mm / basics.gear_ratio < 15.0;
+    let geared = is_geared(basics);
     let rotor = match (basics.moves, &machine.shape) {
         (Moves::Rail(0 | 1), _) | (Moves::Rail(_), Shape::Delta(_)) => Rotor::default(),
         // A screw: its friction holds the carriage, which weighs 1.5 kg (assumed).
@@ -240,17 +260,13 @@ fn heater(basics: &HeaterBasics) -> Heater {
     Heater { name: basics.name.clone(), body }
 }
 
-fn sensor(basics: &HeaterBasics, heater: usize) -> Sensor {
-    let curve = Curve::named(&basics.sensor_type)
-        .or_else(|| Curve::named("EPCOS 100K B57560G104F"))
-        .unwrap_or(Curve::Beta { ohm: 100_000.0, at_c: 25.0, beta_k: 4267.0 });
-    Sensor {
-        name: basics.name.clone(),
-        feels: Feels::Heater(heater),
-        curve,
-        pullup_ohm: basics.pullup_ohm,
-        inline_ohm: 0.0,
-        noise_lsb: 1.0,
+impl Sensor {
+    /// A sensor of a type that printer.cfg names; an unknown one is taken for an EPCOS 100K.
+    pub fn of_type(name: &str, sensor_type: &str, pullup_ohm: f64, feels: Feels) -> Sensor {
+        let curve = Curve::named(sensor_type)
+            .or_else(|| Curve::named("EPCOS 100K B57560G104F"))
+            .unwrap_or(Curve::Beta { ohm: 100_000.0, at_c: 25.0, beta_k: 4267.0 });
+        Sensor { name: String::from(name), feels, curve, pullup_ohm, inline_ohm: 0.0, noise_lsb: 1.0 }
     }
 }
 

@@ -19,7 +19,7 @@
 //! # Caveats
 //! Frequencies do not move with position or printed mass. One way: what the modes pull on the motors goes into their load
 //! angle, not back into the modes, because modes are measured on the whole machine. A drive seen through straight pieces
-//! loses (pi f h)^2/3 of its amplitude: 8e-5 at 48 Hz.
+//! loses (pi f h)^2/3 of its amplitude: 3e-4 at 48 Hz.
 //!
 //! # Checked by
 //! tests::planted_mode_comes_back_from_its_decay, tests::transmissibility_matches_closed_form,
@@ -269,7 +269,7 @@ impl Frame {
 mod tests {
     use super::*;
 
-    const TICK_S: f64 = 1e-4;
+    const TICK_S: f64 = crate::machine::TICK_NS as f64 * 1e-9;
     const HZ: f64 = 48.0;
     const DAMPING: f64 = 0.06;
     const TAU: f64 = core::f64::consts::TAU;
@@ -318,7 +318,7 @@ mod tests {
             let w = TAU * hz;
             let at = |n: i32| (w * f64::from(n) * TICK_S).sin();
             // Whole waves after the transient has died: correlate with sine and cosine of the displacement of the tool.
-            let (settle, waves) = (8000, 40.0);
+            let (settle, waves) = (8000, hz.round());
             let count = (waves / hz / TICK_S).round() as i32;
             let (mut re, mut im) = (0.0, 0.0);
             for n in 0..settle + count {
@@ -336,7 +336,9 @@ mod tests {
         for hz in [10.0, 30.0, 45.0, 48.0, 51.0, 80.0, 120.0] {
             let (m, c) = (measured(hz), gain(hz));
             worst = worst.max((m / c - 1.0).abs());
-            assert!((m / c - 1.0).abs() < 1e-3, "{hz} Hz: {m} and {c}");
+            // Straight pieces between the ticks have this much less of the sine.
+            let loss = (core::f64::consts::PI * hz * TICK_S).powi(2) / 3.0;
+            assert!((m - c).abs() < 1.1 * loss * c.max(1.0), "{hz} Hz: {m} and {c}");
         }
         let best = |g: &dyn Fn(f64) -> f64| {
             (4600..5000).map(|i| f64::from(i) * 0.01).max_by(|a, b| g(*a).total_cmp(&g(*b))).unwrap_or(0.0)
@@ -363,7 +365,7 @@ mod tests {
             // Inside the tick the drive moves straight; the mode is free after its jump. Fine quadrature of the exact motion.
             let (mut q, mut v) = (q0, v0 - (next - drive));
             drive = next;
-            let fine = 20;
+            let fine = 40;
             let m = free_motion(TAU * HZ, DAMPING, TICK_S / f64::from(fine));
             for _ in 0..fine {
                 let (qe, ve) = (m[0][0] * q + m[0][1] * v, m[1][0] * q + m[1][1] * v);
@@ -411,9 +413,10 @@ mod tests {
         assert!(f.is_quiet() && f.displacement_mm == [0.0; 3]);
     }
 
+    type PublishedShaper = (&'static str, &'static [f64], &'static [f64], [f64; 4]);
     /// Pulses of the shapers for 40 Hz and damping 0.1: amplitudes, times in ms (facts/klipper.md 6.2), and what the table
     /// of facts/physics.md 2.1 says is left at -20, -10, +10 and +20 % of the frequency.
-    const SHAPERS: [(&str, &[f64], &[f64], [f64; 4]); 6] = [
+    const SHAPERS: [PublishedShaper; 6] = [
         ("zv", &[0.578286, 0.421714], &[0.0, 12.562973], [0.270, 0.135, 0.131, 0.254]),
         ("mzv", &[0.365128, 0.407489, 0.227383], &[0.0, 9.422230, 18.844459], [0.191, 0.086, 0.065, 0.106]),
         ("zvd", &[0.334415, 0.487743, 0.177843], &[0.0, 12.562973, 25.125945], [0.073, 0.018, 0.017, 0.064]),

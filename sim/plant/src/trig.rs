@@ -31,12 +31,10 @@ pub(crate) fn sin_turns(turns: f64) -> f64 {
     quarter_sine(fold(turns - ((turns + ROUNDER) - ROUNDER)))
 }
 
-/// Sine and cosine of an angle in turns.
+/// How far into a turn an angle is, 0 to 1, counted from half a turn back.
 #[inline]
-pub(crate) fn sin_cos_turns(turns: f64) -> (f64, f64) {
-    let t = turns - ((turns + ROUNDER) - ROUNDER);
-    let later = if t > 0.25 { t - 0.75 } else { t + 0.25 };
-    (quarter_sine(fold(t)), quarter_sine(fold(later)))
+pub(crate) fn part_of_turn(turns: f64) -> f64 {
+    turns - ((turns + ROUNDER) - ROUNDER) + 0.5
 }
 
 /// Cosine of an angle in turns.
@@ -71,8 +69,6 @@ mod tests {
             let t = f64::from(i) * 0.001_37;
             worst = worst.max((sin_turns(t) - libm::sin(t * TAU)).abs());
             worst = worst.max((cos_turns(t) - libm::cos(t * TAU)).abs());
-            let (s, c) = sin_cos_turns(t);
-            worst = worst.max((s - libm::sin(t * TAU)).abs()).max((c - libm::cos(t * TAU)).abs());
         }
         assert!(worst < 1e-11, "{worst}");
     }

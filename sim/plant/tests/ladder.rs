@@ -96,7 +96,7 @@ fn residue(m: &Machine, path: impl Fn(f64) -> f64, end_s: f64) -> f64 {
     play(&mut plant, all, end_s + 1e-3);
     let mut worst = 0.0f64;
     for n in 0..300 {
-        plant.advance(((end_s + 1e-3) * 1e9) as u64 + n * 100_000);
+        plant.advance(((end_s + 1e-3) * 1e9) as u64 + n * m.tick_ns);
         let truth = plant.truth();
         worst = worst.max((truth.nozzle_mm[0] - truth.drive_mm[0]).abs());
     }

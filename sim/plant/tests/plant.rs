@@ -237,7 +237,7 @@ fn stalled_axis_loses_whole_periods_and_stays() {
     plant.inject(0, &Fault::AxisStalled { motor: 0 });
     play(&mut plant, all, 2.0);
     let truth = plant.truth();
-    assert_eq!(truth.drive_mm, m.start_mm);
+    assert!((truth.drive_mm[0] - m.start_mm[0]).abs() < 1e-9, "{:?}", truth.drive_mm);
     assert_eq!(truth.motors[0].lost_full_steps, -200);
     assert!(events(&mut plant).contains(&EventKind::LostSteps { motor: 0, full_steps: -200 }));
 }
@@ -288,6 +288,8 @@ fn nozzle_that_runs_into_the_bed_is_told_and_pressed_back() {
 fn square_is_laid_as_asked_and_its_volume_is_what_was_pushed() {
     let mut m = cartesian();
     m.bed_surface = BedSurface::flat();
+    // A direct drive: a Bowden tube would keep a millimetre of filament back.
+    m.extruders[0].stiffness_n_mm = 90.0;
     let (all, end_s) = square(&m, 100.0);
     let mut plant = hot(&m, 1);
     play(&mut plant, all, end_s + 0.05);
@@ -482,7 +484,7 @@ fn ripple_has_its_published_size() {
     edges(|t| 40.0 * t / step, 0.0, 3.0, 0, &mut all);
     let mut plant = enabled(&m, 0);
     let mut next = 0;
-    let (mut re, mut im, mut count) = (0.0, 0.0, 0.0);
+    let (mut re, mut im, mut count) = (0.0f64, 0.0f64, 0.0f64);
     for n in 0..30_000u64 {
         let at_ns = n * 100_000;
         while next < all.len() && all[next].0 < at_ns {
@@ -499,6 +501,6 @@ fn ripple_has_its_published_size() {
             count += 1.0;
         }
     }
-    let amplitude = 2.0 * (re * re + im * im as f64).sqrt() / count;
+    let amplitude = 2.0 * (re * re + im * im).sqrt() / count;
     assert!((0.012..0.025).contains(&amplitude), "{amplitude} degrees");
 }

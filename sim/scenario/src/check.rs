@@ -151,6 +151,7 @@ pub fn measure(quantity: &Quantity, view: &View<'_>) -> Option<f64> {
         }
         Quantity::RetransmittedBytes => twin.host.retransmitted_bytes() as f64,
         Quantity::PrintTime => view.print_time_s.unwrap_or(twin.now_s()),
+        Quantity::ClockErrorUs(mcu) => twin.clock_error_us(mcu)?,
         Quantity::HostReady => f64::from(u8::from(twin.host.state() == drydock_host::printer::State::Ready)),
     })
 }

@@ -2,6 +2,7 @@
 
 use drydock_plant::Fault;
 use drydock_plant::frame::Mode;
+use drydock_plant::thermistor::Curve;
 use serde::{Deserialize, Serialize};
 
 /// One scenario.
@@ -59,6 +60,10 @@ pub struct MachineChanges {
     pub torque_share: Vec<(String, f64)>,
     /// Hot ends as one lumped body without lag: (heater, J/K, K/W, W).
     pub simple_heaters: Vec<SimpleHeater>,
+    /// Curves of sensors that are not what `sensor_type` says, by the name of the heater or sensor.
+    pub sensors: Vec<(String, Curve)>,
+    /// Motors follow their pulses exactly: no inertia, no slip, no ripple.
+    pub ideal_drives: bool,
     /// The bed is a perfect plane.
     pub flat_bed: bool,
 }
@@ -147,6 +152,8 @@ pub enum Quantity {
     RetransmittedBytes,
     /// Simulated time of the print so far, s.
     PrintTime,
+    /// How much too late a command for now reaches a micro-controller, by the host's idea of its clock, us.
+    ClockErrorUs(String),
     /// 1 while the host is ready, 0 otherwise.
     HostReady,
 }

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::io::Write;
 
+use drydock_host::config::{Config, MapSource};
 use drydock_host::printer::{Output, State};
 use drydock_plant::Truth;
 use drydock_recording::{End, Figure};
 use drydock_twin::recorder::Recorder;
-use drydock_twin::world::{Turn, Twin};
+use drydock_twin::world::{SetupError, Turn, Twin};
 
 use crate::check::{Checks, Failure, View};
 use crate::model::{Act, Expectation, TimedFault};
@@ -17,6 +18,8 @@ use crate::setup::print_name;
 const AFTERMATH_S: f64 = 1.0;
 /// The session is told that it may end when the story is over and this much quiet has passed.
 const SETTLE_S: f64 = 0.2;
+/// Lines of the terminal, and errors, that are kept.
+const MAX_LINES: usize = 10_000;
 
 pub struct Session {
     pub twin: Twin,
@@ -25,6 +28,9 @@ pub struct Session {
     pub faults: Vec<TimedFault>,
     pub expect: Vec<Expectation>,
     pub end_s: f64,
+    /// The configuration's files, as the host has saved them since.
+    pub config_files: MapSource,
+    pub config_path: String,
     /// Where klippy.log goes.
     pub log: Option<Box<dyn Write>>,
 }
@@ -56,30 +62,26 @@ pub struct Outcome {
     pub shutdown: Option<String>,
     /// Lines that the terminal showed as errors.
     pub errors: Vec<String>,
+    /// All lines that the terminal showed, with their times, s.
+    pub terminal: Vec<(f64, String)>,
     pub files: Vec<(String, Vec<u8>)>,
+    /// The scenario said what it expects.
+    pub expects: bool,
 }
 
 impl Outcome {
-    /// Neither an error of the host nor an unmet expectation.
+    /// What was expected came true; where nothing was expected, the host met no error.
     pub fn ok(&self) -> bool {
-        self.failures.is_empty()
+        self.failures.is_empty() && (self.expects || self.errors.is_empty() && self.shutdown.is_none())
     }
 }
 
 enum Doing {
-    /// Waiting for the host to get ready.
-    Connecting,
     Nothing,
     Lines(VecDeque<String>),
-    Printing {
-        started_s: f64,
-    },
-    Waiting {
-        until_s: f64,
-    },
-    Settling {
-        until_s: f64,
-    },
+    Printing { started_s: f64 },
+    Waiting { until_s: f64 },
+    Settling { until_s: f64 },
     Done,
 }
 
@@ -89,7 +91,7 @@ impl Session {
         let mut state = RunState::new(&self);
         let mut acts: VecDeque<Act> = self.story.drain(..).collect();
         let end_ns = (self.end_s * 1e9) as u64;
-        let mut doing = Doing::Connecting;
+        let mut doing = Doing::Nothing;
         let mut turns = 0_u64;
         let mut pending: Option<drydock_host::host::Pending> = None;
         loop {
@@ -113,7 +115,7 @@ impl Session {
             if over || turn == Turn::Idle || matches!(doing, Doing::Done) {
                 break;
             }
-            if pending.as_ref().is_some_and(|p| !p.is_done()) {
+            if self.twin.host.state() == State::Startup || pending.as_ref().is_some_and(|p| !p.is_done()) {
                 continue;
             }
             doing = self.advance(doing, &mut acts, &mut pending, &mut state);
@@ -150,7 +152,6 @@ impl Session {
     ) -> Doing {
         let now_s = self.twin.now_s();
         match doing {
-            Doing::Connecting if self.twin.host.state() == State::Startup => Doing::Connecting,
             Doing::Waiting { until_s } if now_s < until_s => doing,
             Doing::Settling { until_s } if now_s < until_s => doing,
             Doing::Settling { .. } | Doing::Done => Doing::Done,
@@ -163,10 +164,14 @@ impl Session {
                     return doing;
                 }
                 state.print_time_s = Some(now_s - started_s);
-                state.print_done = self.twin.host.print_state() == "complete";
+                let print_state = self.twin.host.print_state();
+                state.print_done = print_state == "complete";
+                if !state.print_done {
+                    state.errors.push(format!("!! The print did not come to its end, it is '{print_state}'"));
+                }
                 Doing::Nothing
             }
-            Doing::Connecting | Doing::Nothing | Doing::Lines(_) | Doing::Waiting { .. } => match acts.pop_front() {
+            Doing::Nothing | Doing::Lines(_) | Doing::Waiting { .. } => match acts.pop_front() {
                 Some(Act::Gcode(lines)) => Doing::Lines(lines.into()),
                 Some(Act::Print(file)) => {
                     *pending =
@@ -185,6 +190,7 @@ impl Session {
 
     fn drain_output(&mut self, state: &mut RunState) -> std::io::Result<()> {
         let at_ns = self.twin.now_ns();
+        let mut restart = false;
         for output in self.twin.take_output() {
             if let Some(recorder) = &mut self.recorder {
                 recorder.output(at_ns, &output).map_err(std::io::Error::other)?;
@@ -196,20 +202,39 @@ impl Session {
                     }
                 }
                 Output::Console(line) => {
-                    if line.starts_with("!!") && state.errors.len() < 1000 {
+                    if line.starts_with("!!") && state.errors.len() < MAX_LINES {
                         state.errors.push(line.clone());
                     }
                     state.checks.console(&line);
+                    if state.terminal.len() < MAX_LINES {
+                        state.terminal.push((self.twin.now_s(), line));
+                    }
                 }
-                Output::File { path, content } => state.files.push((path, content)),
+                Output::File { path, content } => {
+                    self.config_files.insert(&path, content.clone());
+                    state.files.push((path, content));
+                }
+                Output::Restart { .. } => restart = true,
                 Output::State(State::Shutdown(message) | State::Error(message)) => {
                     state.checks.shutdown(&message);
                     state.shutdown = Some(message);
                 }
-                Output::State(_) | Output::Line { .. } | Output::Restart { .. } => {}
+                Output::State(_) | Output::Line { .. } => {}
             }
         }
+        if restart {
+            self.restart(state);
+        }
         Ok(())
+    }
+
+    /// The host asked to be started again, with what it saved.
+    fn restart(&mut self, state: &mut RunState) {
+        let config = Config::parse(&self.config_files, &self.config_path).map_err(SetupError::Config);
+        match config.and_then(|config| self.twin.restart(config)) {
+            Ok(()) => (state.shutdown, state.stop_at_s) = (None, None),
+            Err(error) => state.shutdown = Some(error.to_string()),
+        }
     }
 
     fn sample(&mut self, state: &mut RunState) -> std::io::Result<()> {
@@ -247,6 +272,7 @@ impl Session {
             print_done: state.print_done,
             print_time_s: state.print_time_s,
         };
+        let expects = !state.checks.is_empty();
         let failures = state.checks.finish(self.twin.now_s(), &view);
         let temperatures = self.twin.heater_names.iter().enumerate();
         let temperatures = temperatures
@@ -268,7 +294,9 @@ impl Session {
             failures,
             shutdown: state.shutdown.or(self.twin.mcu_shutdown()),
             errors: state.errors,
+            terminal: state.terminal,
             files: state.files,
+            expects,
         };
         if let Some(recorder) = self.recorder.take() {
             let mut end =
@@ -296,6 +324,7 @@ struct RunState {
     truth: Truth,
     highest_c: Vec<f64>,
     errors: Vec<String>,
+    terminal: Vec<(f64, String)>,
     files: Vec<(String, Vec<u8>)>,
     shutdown: Option<String>,
     stop_at_s: Option<f64>,
@@ -312,6 +341,7 @@ impl RunState {
             truth: Truth::default(),
             highest_c: vec![0.0; session.twin.heater_names.len()],
             errors: Vec::new(),
+            terminal: Vec::new(),
             files: Vec::new(),
             shutdown: None,
             stop_at_s: None,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use drydock_host::config::{Config, ConfigError, FileSource};
+use drydock_host::config::{Config, ConfigError, FileSource, MapSource};
 use drydock_host::files::Files;
 use drydock_host::printer::Options;
 use drydock_plant::Machine;
@@ -125,7 +125,13 @@ pub fn prepare(
     let config_path = folder.join(&scenario.config);
     let config_path = config_path.to_string_lossy();
     let source = Appended { inner: disk.source(), path: &config_path, text: &scenario.config_append };
-    let config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    let mut config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    let prints_a_file = scenario.story.iter().any(|act| matches!(act, Act::Print(_)));
+    if prints_a_file && !config.has_section("virtual_sdcard") {
+        let text = format!("{}\n{SD_CARD}", scenario.config_append);
+        let source = Appended { inner: disk.source(), path: &config_path, text: &text };
+        config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    }
     let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Setup(e.to_string()))?;
     change_machine(&mut wiring, &scenario.machine, folder)?;
     let prints = scenario.story.iter().filter_map(|act| match act {
@@ -140,6 +146,7 @@ pub fn prepare(
     let mcus: Vec<McuConfig> = wiring.mcus.iter().map(|name| mcu_config(name, scenario)).collect();
     let header = header(scenario, &config, &wiring, &mcus, seed, options);
     let machine = wiring.machine.clone();
+    let config_files = MapSource::new(config.files().iter().map(|f| (&*f.path, f.text.as_str())));
     let twin = Twin::new(TwinSetup {
         config,
         wiring,
@@ -173,6 +180,8 @@ pub fn prepare(
         faults: scenario.faults.clone(),
         expect: scenario.expect.clone(),
         end_s: scenario.end_s,
+        config_files,
+        config_path: config_path.into_owned(),
         log,
     })
 }
@@ -185,6 +194,9 @@ pub fn print_name(file: &str) -> String {
 fn create(path: &Path) -> Result<std::fs::File, PrepareError> {
     std::fs::File::create(path).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: e.to_string() })
 }
+
+/// Where files to print lie, for a printer.cfg that has no place for them: its user streams files from elsewhere.
+const SD_CARD: &str = "[virtual_sdcard]\npath: .\n";
 
 /// A printer.cfg with text put behind it.
 struct Appended<'a> {
@@ -226,6 +238,9 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
     if let Some(ambient) = changes.ambient_c {
         machine.ambient_c = ambient;
     }
+    if changes.ideal_drives {
+        machine.motors.iter_mut().for_each(|motor| motor.model = Drive::Ideal);
+    }
     if changes.flat_bed {
         machine.bed_surface = BedSurface::flat();
     }
@@ -236,6 +251,12 @@ fn change_machine(wiring: &mut Wiring, changes: &MachineChanges, folder: &Path) 
         if let Drive::Rotor(rotor) = &mut motor.model {
             rotor.torque_efficiency *= share;
         }
+    }
+    for (name, curve) in &changes.sensors {
+        let sensor = machine.sensors.iter_mut().find(|s| s.name == *name);
+        let sensor =
+            sensor.ok_or_else(|| PrepareError::Setup(format!("sensors: the machine has no sensor '{name}'")))?;
+        sensor.curve.clone_from(curve);
     }
     for simple in &changes.simple_heaters {
         let index = wiring.heaters.iter().position(|n| *n == simple.heater);

@@ -3,6 +3,7 @@
 //! Position is sampled at the twin's sample rate while something moves and not at all while nothing does; temperatures a few
 //! times a second; beads, events, lines and pin changes as they come.
 
+use std::collections::VecDeque;
 use std::io::Write;
 
 use drydock_host::printer::{Output, State as HostState};
@@ -28,6 +29,10 @@ pub struct Recorder {
     beads: Vec<drydock_plant::Bead>,
     events: Vec<PlantEvent>,
     feature: u8,
+    /// What is printed from a time on, where it is known already.
+    features: VecDeque<(u64, u8)>,
+    /// When the last line begins to move something.
+    line_ns: u64,
     truth: Truth,
     extruder_motor: Option<usize>,
     filament_mm2: f64,
@@ -47,6 +52,8 @@ impl Recorder {
             beads: Vec::new(),
             events: Vec::new(),
             feature: Bead::FEATURE_UNKNOWN,
+            features: VecDeque::new(),
+            line_ns: 0,
             truth: Truth::default(),
         })
     }
@@ -113,6 +120,9 @@ impl Recorder {
         self.beads.clear();
         twin.plant.take_beads(&mut self.beads);
         for bead in &self.beads {
+            while let Some((_, feature)) = self.features.pop_front_if(|(from_ns, _)| *from_ns <= bead.start_ns) {
+                self.feature = feature;
+            }
             self.writer.push(Bead {
                 at_ns: bead.start_ns,
                 duration_ns: bead.end_ns.saturating_sub(bead.start_ns),
@@ -143,11 +153,12 @@ impl Recorder {
     pub fn output(&mut self, at_ns: u64, output: &Output) -> Result<(), Error> {
         match output {
             Output::Console(text) => self.writer.push(Console { at_ns, text: text.clone() }),
-            Output::Line { offset, number, text } => {
+            Output::Line { begins_s, offset, number, text } => {
+                self.line_ns = self.line_ns.max((begins_s * 1e9) as u64);
                 if let Some(feature) = feature_of(text) {
-                    self.feature = feature;
+                    self.features.push_back((self.line_ns, feature));
                 }
-                self.writer.push(Command { at_ns, line_no: *number, offset: *offset, text: text.clone() })
+                self.writer.push(Command { at_ns: self.line_ns, line_no: *number, offset: *offset, text: text.clone() })
             }
             Output::State(HostState::Shutdown(message) | HostState::Error(message)) => {
                 let text = message.lines().next().unwrap_or_default().to_string();

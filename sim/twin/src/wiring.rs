@@ -5,10 +5,12 @@
 //! The host never sees this: it finds the machine over the wire.
 
 use drydock_host::config::{Config, PinDesc, Section};
+use drydock_plant::accelerometer::{Accelerometer, Mount};
 use drydock_plant::drive::Moves;
 use drydock_plant::endstop::{Endstop, Side, Watches};
 use drydock_plant::kinematics::Delta;
 use drydock_plant::probe::Probe;
+use drydock_plant::thermistor::{Feels, Sensor};
 use drydock_plant::{HeaterBasics, HeaterKind, Machine, MachineBasics, MotorBasics, Shape};
 
 /// What a pin does. Indices are places in the machine's lists.
@@ -112,6 +114,9 @@ struct Builder<'a> {
     wires: Vec<Wire>,
     endstops: Vec<Endstop>,
     probes: Vec<Probe>,
+    /// Temperature sensors that belong to no heater.
+    sensors: Vec<Sensor>,
+    accelerometers: Vec<Accelerometer>,
 }
 
 /// The machine that a printer.cfg describes, wired as it says.
@@ -146,6 +151,8 @@ pub fn from_config(config: &Config) -> Result<Wiring> {
         wires: Vec::new(),
         endstops: Vec::new(),
         probes: Vec::new(),
+        sensors: Vec::new(),
+        accelerometers: Vec::new(),
     };
     b.ranges(is_delta)?;
     b.probe();
@@ -156,11 +163,14 @@ pub fn from_config(config: &Config) -> Result<Wiring> {
     b.heaters()?;
     b.fans();
     b.drivers();
+    b.sensors();
     b.accelerometers();
     let heaters = b.basics.heaters.iter().map(|h| h.name.clone()).collect();
     let mut machine = Machine::from_basics(&b.basics);
     machine.endstops = b.endstops;
     machine.probes = b.probes;
+    machine.sensors.extend(b.sensors);
+    machine.accelerometers = b.accelerometers;
     let mut mcus = vec!["mcu".to_string()];
     mcus.extend(config.sections_with_prefix("mcu ").iter().map(|s| s.name()["mcu ".len()..].trim().to_string()));
     // Real chips were measured 5 % slow to 3 % fast (facts of eight recordings); one of them stands for all here.
@@ -177,6 +187,19 @@ fn text(section: &Section, option: &str) -> Option<String> {
 
 fn number(section: &Section, option: &str) -> Option<f64> {
     text(section, option)?.parse().ok()
+}
+
+/// How a chip is turned, read back from the `axes_map` that undoes it: rows are the machine's directions of its axes.
+fn chip_axes(axes_map: &str) -> [[f64; 3]; 3] {
+    let mut axes = [[0.0; 3]; 3];
+    for (machine, chip) in axes_map.split(',').map(str::trim).enumerate().take(3) {
+        let sign = if chip.starts_with('-') { -1.0 } else { 1.0 };
+        if let Some(chip) = ["x", "y", "z"].iter().position(|name| *name == chip.trim_start_matches('-')) {
+            axes[chip][machine] = sign;
+        }
+    }
+    let is_whole = (0..3).all(|i| (0..3).any(|j| axes[i][j] != 0.0));
+    if is_whole { axes } else { Accelerometer::default().axes }
 }
 
 fn gear_ratio(section: &Section) -> f64 {
@@ -382,11 +405,32 @@ impl Builder<'_> {
         }
     }
 
+    /// Sensors without a heater feel the air round the printer.
+    fn sensors(&mut self) {
+        for section in self.config.sections_with_prefix("temperature_sensor ") {
+            let sensor = self.basics.heaters.len() + self.sensors.len();
+            if self.wire(&section, "sensor_pin", |_| Device::Thermistor { sensor }) {
+                let sensor_type = text(&section, "sensor_type").unwrap_or_default();
+                let pullup_ohm = number(&section, "pullup_resistor").unwrap_or(4700.0);
+                self.sensors.push(Sensor::of_type(section.name(), &sensor_type, pullup_ohm, Feels::Ambient));
+            }
+        }
+    }
+
+    /// On a machine that moves its bed, the chip that [resonance_tester] reads for Y alone sits on the bed.
     fn accelerometers(&mut self) {
         let sections: Vec<Section> =
             self.config.section("adxl345").into_iter().chain(self.config.sections_with_prefix("adxl345 ")).collect();
+        let tester = self.config.section("resonance_tester");
+        let chip_for = |option| tester.as_ref().and_then(|t| text(t, option));
+        let moves_bed = self.basics.shape == Shape::Cartesian { bed_slinger: true };
         for (chip, section) in sections.iter().enumerate() {
             self.wire(section, "cs_pin", |_| Device::AccelerometerCs { chip });
+            let name = Some(section.name().to_string());
+            let on_bed = moves_bed && chip_for("accel_chip_y") == name && chip_for("accel_chip_x") != name;
+            let mount = if on_bed { Mount::Bed } else { Mount::Head };
+            let axes = chip_axes(&text(section, "axes_map").unwrap_or_default());
+            self.accelerometers.push(Accelerometer { mount, axes, ..Accelerometer::default() });
         }
     }
 }

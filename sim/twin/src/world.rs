@@ -82,6 +82,8 @@ pub struct Twin {
     arrived: Vec<u8>,
     steps_seen: u64,
     host_runs: u64,
+    files: Rc<dyn Files>,
+    options: Options,
 }
 
 /// What the loop stopped for.
@@ -100,7 +102,7 @@ pub enum Turn {
 impl Twin {
     pub fn new(setup: TwinSetup) -> Result<Twin, SetupError> {
         let plant = Plant::new(&setup.wiring.machine, setup.seed).map_err(|e| SetupError::Machine(e.to_string()))?;
-        let host = Host::new(setup.config, setup.options, setup.files).map_err(SetupError::Config)?;
+        let host = Host::new(setup.config, setup.options.clone(), setup.files.clone()).map_err(SetupError::Config)?;
         let mut nodes = Vec::new();
         for (i, name) in host.mcu_names().into_iter().enumerate() {
             let mut config = setup.mcus.get(i).or(setup.mcus.last()).cloned().unwrap_or_default();
@@ -140,7 +142,38 @@ impl Twin {
             arrived: Vec::new(),
             steps_seen: 0,
             host_runs: 0,
+            files: setup.files,
+            options: setup.options,
         })
+    }
+
+    /// RESTART and FIRMWARE_RESTART: another host takes the place of this one and resets the boards by their reset lines,
+    /// as the serial port's DTR does. The machine stays as it is.
+    pub fn restart(&mut self, config: Config) -> Result<(), SetupError> {
+        self.host = Host::new(config, self.options.clone(), self.files.clone()).map_err(SetupError::Config)?;
+        for (i, node) in self.nodes.iter_mut().enumerate() {
+            let mut loom = Loom {
+                mcu: i,
+                table: &node.table,
+                state: &mut self.loom,
+                plant: &mut self.plant,
+                digest: &mut self.digest,
+            };
+            node.mcu.run_until(self.now_ns, &mut loom);
+            node.mcu.restart(&mut loom);
+        }
+        self.host.start();
+        Ok(())
+    }
+
+    /// How far the host's idea of a micro-controller's clock is off, us: what is sent for now comes so much too late.
+    pub fn clock_error_us(&self, mcu: &str) -> Option<f64> {
+        let at = self.nodes.iter().position(|n| n.mcu.config().name == mcu)?;
+        let ticks = |i: usize| self.nodes[i].mcu.oscillator().tick_at(self.now_ns) as f64;
+        let hosts = self.host.printer().mcus();
+        let print_time = hosts.first()?.clock_to_print_time(ticks(0) as i64);
+        let freq_hz = f64::from(self.nodes[at].mcu.config().clock_freq_hz);
+        Some((hosts.get(at)?.print_time_to_clock(print_time) as f64 - ticks(at)) / freq_hz * 1e6)
     }
 
     pub fn now_ns(&self) -> u64 {

@@ -18,6 +18,11 @@ impl MapSource {
     pub fn new<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         MapSource(files.into_iter().map(|(path, text)| (path.to_string(), text.as_bytes().to_vec())).collect())
     }
+
+    /// Puts a file in, or another text in its place.
+    pub fn insert(&mut self, path: &str, content: Vec<u8>) {
+        self.0.insert(path.to_string(), content);
+    }
 }
 
 impl FileSource for MapSource {

@@ -186,10 +186,12 @@ impl VirtualSdcard {
 
     async fn run_line(&self, printer: &Rc<Printer>, line: &str) -> CommandResult {
         if printer.options.trace_lines {
-            printer.emit(Output::Line {
-                offset: self.position.get(),
-                number: self.line_number.get(),
-                text: line.trim().to_string(),
+            let (offset, number, text) = (self.position.get(), self.line_number.get(), line.trim().to_string());
+            let weak = Rc::downgrade(printer);
+            printer.toolhead().when_planned(move |print_time| {
+                let Some(printer) = weak.upgrade() else { return };
+                let begins_s = printer.main_mcu().print_time_to_eventtime(print_time).max(printer.reactor.now());
+                printer.emit(Output::Line { begins_s, offset, number, text });
             });
         }
         // Most lines are moves: no future, no lock, and no wait unless the motion queue is full.

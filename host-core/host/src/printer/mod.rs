@@ -88,8 +88,9 @@ pub enum Output {
     Console(String),
     /// A line for klippy.log.
     Log(String),
-    /// The G-code line that begins to be executed: position in the file, and text.
+    /// A G-code line: when what moved before it has ended, host time in seconds; position in the file, and text.
     Line {
+        begins_s: f64,
         offset: u64,
         number: u32,
         text: String,

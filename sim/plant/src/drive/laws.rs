@@ -5,8 +5,8 @@ use super::*;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-const TICK_NS: u64 = 100_000;
-const TICK_S: f64 = 1e-4;
+use crate::machine::TICK_NS;
+const TICK_S: f64 = TICK_NS as f64 * 1e-9;
 const TAU: f64 = core::f64::consts::TAU;
 
 /// A belt drive without friction and ripple.
@@ -275,9 +275,10 @@ fn motor_that_is_off_falls_when_its_friction_is_weak() {
             state.tick(tick * TICK_NS, TICK_S);
         }
     }
-    // 10 N on the rotor's and the carriage's mass for 0.1 s.
+    // 10 N on the rotor's and the carriage's mass.
+    let fall_s = 999.0 * TICK_S;
     let mass = 5.4e-6 / (0.04 / TAU * 0.04 / TAU) + 15.0 / 9.80665;
-    let expected = -0.5 * 10.0 / mass * 1e3 * 0.0999 * 0.0999;
+    let expected = -0.5 * 10.0 / mass * 1e3 * fall_s * fall_s;
     assert!((heavy.at_mm / expected - 1.0).abs() < 0.01, "{} and {expected}", heavy.at_mm);
     assert_eq!(held.at_mm, 0.0);
 }

@@ -6,7 +6,8 @@
 
 use super::torque::{torque_constant, torque_current_a};
 use super::{Motor, Rotor};
-use crate::trig::{sin_cos_turns, sin_turns};
+use crate::trig::{part_of_turn, sin_turns};
+use alloc::vec::Vec;
 
 /// Up to this load angle (rad) the spring is straight plus a force held over the tick; beyond, it is stepped finely.
 const STRAIGHT_RAD: f64 = 1.1;
@@ -15,6 +16,7 @@ const SMALL_RAD: f64 = 0.4;
 /// Steps of the nonlinear branch in a tick.
 const FINE: usize = 5;
 const PULL_OUT_POINTS: usize = 48;
+const RIPPLE_POINTS: usize = 256;
 
 /// What a rotor needs each tick, made once.
 #[derive(Clone, Debug)]
@@ -33,8 +35,8 @@ pub(super) struct RotorLaw {
     /// (e, v) after a tick of free motion.
     pub(super) tick: [[f64; 2]; 2],
     pub(super) tick_s: f64,
-    pub(super) ripple_mm: [f64; 3],
-    pub(super) ripples: bool,
+    /// Error of the command over one electrical turn, mm, its last point the first; empty for a motor without.
+    ripple_mm: Vec<f64>,
     pub(super) coulomb_n: f64,
     pub(super) viscous_n_s_mm: f64,
     pub(super) weight_n: f64,
@@ -80,8 +82,7 @@ impl RotorLaw {
             damping_s: 2.0 * rotor.damping * w,
             tick: crate::frame::free_motion(w, rotor.damping, tick_s),
             tick_s,
-            ripple_mm: rotor.ripple_deg.map(|deg| deg / 360.0 * travel_mm),
-            ripples: rotor.ripple_deg != [0.0; 3],
+            ripple_mm: ripple_table(rotor.ripple_deg.map(|deg| deg / 360.0 * travel_mm)),
             coulomb_n: rotor.coulomb_friction_n,
             viscous_n_s_mm: rotor.viscous_n_s_mm,
             weight_n: rotor.weight_n,
@@ -91,13 +92,13 @@ impl RotorLaw {
         }
     }
 
+    /// Between the points of the table it is straight: 1e-3 of the ripple, nanometres.
+    #[inline]
     pub(super) fn ripple_at(&self, command_mm: f64) -> f64 {
-        if !self.ripples {
-            return 0.0;
-        }
-        let (s1, c1) = sin_cos_turns(command_mm * self.turns_mm);
-        let (s2, c2) = (2.0 * s1 * c1, 1.0 - 2.0 * s1 * s1);
-        self.ripple_mm[0] * s1 + self.ripple_mm[1] * s2 + self.ripple_mm[2] * (2.0 * s2 * c2)
+        let Some(last) = self.ripple_mm.len().checked_sub(1) else { return 0.0 };
+        let at = part_of_turn(command_mm * self.turns_mm) * last as f64;
+        let i = (at as usize).min(last - 1);
+        self.ripple_mm[i] + (self.ripple_mm[i + 1] - self.ripple_mm[i]) * (at - i as f64)
     }
 
     fn pull_out_at(&self, mm_s: f64) -> f64 {
@@ -109,6 +110,18 @@ impl RotorLaw {
         }
         self.pull_out_n[i] + (self.pull_out_n[i + 1] - self.pull_out_n[i]) * (x - i as f64)
     }
+}
+
+/// The sum of the electrical harmonics 1, 2 and 4 over a turn that begins half a turn before the step pattern does.
+fn ripple_table(size_mm: [f64; 3]) -> Vec<f64> {
+    if size_mm == [0.0; 3] {
+        return Vec::new();
+    }
+    let at = |i: usize| {
+        let turns = i as f64 / RIPPLE_POINTS as f64 - 0.5;
+        size_mm.iter().zip([1.0, 2.0, 4.0]).map(|(mm, harmonic)| mm * sin_turns(harmonic * turns)).sum()
+    };
+    (0..=RIPPLE_POINTS).map(at).collect()
 }
 
 /// The rotor during one tick: its lag behind the command (negative when behind) and its speed.

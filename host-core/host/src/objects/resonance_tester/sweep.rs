@@ -101,7 +101,7 @@ impl Segments {
         }
         if self.pulse_left_s <= SHORTEST_S {
             self.quarter = (self.quarter + 1) % 4;
-            if self.quarter % 2 == 0 {
+            if self.quarter.is_multiple_of(2) {
                 // The frequency rises between half periods only, where the speed of the pulses is 0.
                 self.freq_hz += 0.5 / self.freq_hz * self.sweep.hz_per_s;
             }
