@@ -358,7 +358,7 @@ impl ToolHead {
         }
         let start = self.queue.borrow().print_time;
         let mut print_time = start;
-        let reach = self.reach();
+        let (_, reach) = self.reach();
         {
             let mut trapq = self.trapq.borrow_mut();
             let extruder = self.extruder.borrow();
@@ -401,7 +401,7 @@ impl ToolHead {
     /// Time for the first move after a stop.
     fn start_print_time(&self) {
         let now = self.printer().reactor.now();
-        let reach = self.reach();
+        let (reach, _) = self.reach();
         let mut q = self.queue.borrow_mut();
         let soonest = match self.offline {
             true => BUFFER_START_S,
@@ -419,9 +419,13 @@ impl ToolHead {
         self.machine.window().max(extruder)
     }
 
-    /// How far the steps of a move may reach beyond its start and end.
-    fn reach(&self) -> f64 {
-        self.window().max(HOLD_BACK_S)
+    /// How far the steps of a move may reach before its start and beyond its end; a batch run reckons as the peer does.
+    fn reach(&self) -> (f64, f64) {
+        let window = self.window();
+        match self.offline {
+            true => (window.max(HOLD_BACK_S), window.max(HOLD_BACK_S)),
+            false => (window, window + HOLD_BACK_S),
+        }
     }
 
     /// Plans everything to a stop and answers when it ends.
@@ -464,7 +468,9 @@ impl ToolHead {
         let needed_to = self.queue.borrow().needed_to;
         if needed_to > 0.0 {
             self.generate(needed_to);
-            self.deliver_held_steps(needed_to);
+            if self.offline {
+                self.deliver_held_steps(needed_to);
+            }
         }
     }
 
@@ -612,7 +618,7 @@ impl ToolHead {
     /// Steps of pieces that are sent but not made are dropped by the micro-controllers themselves.
     pub async fn drip_move(&self, to: Position, speed_mm_s: f64, stop: &Completion<()>) -> CommandResult {
         self.flush_step_generation();
-        {
+        if self.offline {
             // Steps count as made up to where the move is to begin.
             let mut q = self.queue.borrow_mut();
             q.generated_to = q.generated_to.max(q.print_time);
