@@ -649,11 +649,12 @@ impl ToolHead {
         }
         if stop.get().is_some() {
             let at = self.queue.borrow().generated_to;
+            let (_, reach) = self.reach();
             // What was planned beyond never happens; where the head is, the steppers will say.
             let p = self.position();
             self.trapq.borrow_mut().set_position(at, [p[0], p[1], p[2]]);
             let mut q = self.queue.borrow_mut();
-            (q.print_time, q.needed_to) = (at, at);
+            (q.print_time, q.needed_to) = (at, at + reach);
         }
         Ok(())
     }
