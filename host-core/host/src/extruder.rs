@@ -191,7 +191,8 @@ impl Extruder {
         if stepper.changes_window(advance_s, smooth_time_s) {
             // A new window changes what around a moment counts: nothing may be under way.
             printer.toolhead().flush_step_generation();
-            let print_time = printer.toolhead().last_move_time();
+            self.trapq.borrow_mut().settle();
+            let print_time = printer.toolhead().generated_to();
             stepper.set_pressure_advance(print_time, advance_s, smooth_time_s);
         } else {
             printer.toolhead().register_lookahead_callback(move |print_time| {

@@ -272,14 +272,12 @@ pub async fn home_axes(printer: &Rc<Printer>, axes: [bool; 3]) -> CommandResult 
 async fn home_axes_inner(printer: &Rc<Printer>, axes: [bool; 3]) -> CommandResult {
     let toolhead = printer.toolhead().clone();
     let machine = &toolhead.machine;
-    if let Some(home) = machine.delta_home() {
+    if let Some((home, longest_fall)) = machine.delta_home() {
         let rails: Vec<&Rail> = machine.rails().iter().collect();
         let mut from = toolhead.position();
         from[..3].copy_from_slice(&home);
         let mut to = from;
-        // From far below: the towers' lengths over the endstops.
-        let longest = machine.rails().iter().map(|r| r.homing.position_endstop_mm).fold(0.0, f64::max);
-        from[2] = -OVERTRAVEL * longest.max(to[2]);
+        from[2] = -OVERTRAVEL * longest_fall;
         to[2] = home[2];
         return home_rails(printer, &rails, from, to, [true; 3]).await;
     }

@@ -158,10 +158,10 @@ impl Machine {
         (of(|r| r.0), of(|r| r.1))
     }
 
-    /// Where a delta's head is when its three towers stand at their endstops.
-    pub fn delta_home(&self) -> Option<[f64; 3]> {
+    /// Where a delta's head is when its three towers stand at their endstops, and the fall that homing reckons with.
+    pub fn delta_home(&self) -> Option<([f64; 3], f64)> {
         match &*self.kinematics.borrow() {
-            AnyKinematics::Delta(delta) => Some(delta.home_pos()),
+            AnyKinematics::Delta(delta) => Some((delta.home_pos(), delta.longest_fall_mm())),
             _ => None,
         }
     }

@@ -223,6 +223,14 @@ impl Stepper {
         self.deliver(motion, until);
     }
 
+    /// Hands over the step that [`Stepper::generate`] may hold back.
+    pub fn deliver_held(&self, until: f64) {
+        let mut motion = self.motion.borrow_mut();
+        let motion = &mut *motion;
+        motion.generator.finish(&mut motion.compressor);
+        self.deliver(motion, until);
+    }
+
     fn deliver(&self, motion: &mut Motion, until: f64) {
         let clock = self.mcu.print_time_to_clock(until).max(0) as u64;
         motion.compressor.flush(clock);

@@ -29,6 +29,9 @@ use crate::printer::{Event, Object, Printer, Value};
 use crate::reactor::{Completion, EventTime};
 use crate::stepper::Stepper;
 
+mod batch;
+pub use batch::BATCH_BLOCK_BYTES;
+
 /// More planned motion than this makes the sender wait.
 const BUFFER_HIGH_S: f64 = 1.0;
 /// Less makes the look-ahead give up waiting for more.
@@ -43,7 +46,8 @@ const LOOKAHEAD_START_S: f64 = 1.0;
 /// Steps are made this far ahead of the estimated print time, in pieces of [`STEPGEN_PIECE_S`].
 const STEPGEN_AHEAD_S: f64 = 0.70;
 const STEPGEN_PIECE_S: f64 = 0.25;
-/// The newest step waits so long for a step back that would cancel it.
+/// The newest step waits so long for a step back that would cancel it; no stop takes less between its last step and
+/// the next.
 const HOLD_BACK_S: f64 = 0.001;
 /// A homing move is sent in pieces of this length, at most [`DRIP_AHEAD_S`] ahead.
 const DRIP_PIECE_S: f64 = 0.050;
@@ -70,8 +74,10 @@ struct Queue {
     print_time: f64,
     /// Steps are made up to here.
     generated_to: f64,
-    /// End of the last move that made any motor turn.
-    motion_end: f64,
+    /// The steps of all that is planned are complete when they are made up to here.
+    needed_to: f64,
+    /// Something was planned since a batch run last caught up with it.
+    batch_pending: bool,
     priming: bool,
     /// Host time at which a primed but unplanned look-ahead is planned anyway.
     priming_deadline: EventTime,
@@ -145,7 +151,8 @@ impl ToolHead {
                 planned: Vec::new(),
                 print_time: 0.0,
                 generated_to: 0.0,
-                motion_end: 0.0,
+                needed_to: 0.0,
+                batch_pending: false,
                 priming: true,
                 priming_deadline: 0.0,
                 limits,
@@ -243,17 +250,20 @@ impl ToolHead {
         if let Some(extruder) = &*self.extruder.borrow() {
             instant_corner_v = extruder.instant_corner_velocity();
         }
-        let due = {
+        let (due, was_priming) = {
             let mut q = self.queue.borrow_mut();
             q.commanded = mv.end_pos;
             if q.priming && q.lookahead.is_empty() {
                 q.priming_deadline = self.printer().reactor.now() + PRIMING_S;
                 self.wake();
             }
-            q.lookahead.add_move(mv, instant_corner_v)
+            (q.lookahead.add_move(mv, instant_corner_v), q.priming)
         };
         if due {
             self.flush_lookahead(true);
+            if self.offline && was_priming {
+                self.batch_start();
+            }
         }
         Ok(())
     }
@@ -312,9 +322,6 @@ impl ToolHead {
 
     /// Waits while the queue is full.
     pub async fn pace(&self) {
-        if self.offline {
-            return self.generate_offline();
-        }
         while self.must_pace() {
             let reactor = self.printer().reactor.clone();
             let ahead = self.queue.borrow().print_time - self.estimated(reactor.now());
@@ -349,7 +356,9 @@ impl ToolHead {
         if self.queue.borrow().priming {
             self.start_print_time();
         }
-        let mut print_time = self.queue.borrow().print_time;
+        let start = self.queue.borrow().print_time;
+        let mut print_time = start;
+        let (_, reach) = self.reach();
         {
             let mut trapq = self.trapq.borrow_mut();
             let extruder = self.extruder.borrow();
@@ -373,10 +382,12 @@ impl ToolHead {
         {
             let mut q = self.queue.borrow_mut();
             q.print_time = print_time;
-            q.motion_end = print_time;
+            q.needed_to = print_time + reach;
+            q.batch_pending = true;
         }
         // Callbacks come after the whole batch: they may queue commands, not moves. Each gets its own move's end.
-        let mut end = print_time - planned.iter().map(PlannedMove::total_t).sum::<f64>();
+        // It is to be the very number at which the next move starts, so it is summed up in the same way.
+        let mut end = start;
         for mv in planned.drain(..) {
             end += mv.total_t();
             for callback in mv.mv.payload.callbacks {
@@ -390,14 +401,14 @@ impl ToolHead {
     /// Time for the first move after a stop.
     fn start_print_time(&self) {
         let now = self.printer().reactor.now();
-        let window = self.window();
+        let (reach, _) = self.reach();
         let mut q = self.queue.borrow_mut();
         let soonest = match self.offline {
             true => BUFFER_START_S,
             false => self.mcu.estimated_print_time(now) + BUFFER_START_S,
         };
         // Steps of shaped axes come up to half a shaper early; none may fall before what is sent already.
-        let after_sent = if q.generated_to > 0.0 { q.generated_to + window } else { 0.0 };
+        let after_sent = if q.generated_to > 0.0 { q.generated_to + reach } else { 0.0 };
         q.print_time = q.print_time.max(soonest).max(after_sent);
         q.priming = false;
     }
@@ -408,14 +419,39 @@ impl ToolHead {
         self.machine.window().max(extruder)
     }
 
+    /// How far the steps of a move may reach before its start and beyond its end; a batch run reckons as the peer does.
+    fn reach(&self) -> (f64, f64) {
+        let window = self.window();
+        match self.offline {
+            true => (window.max(HOLD_BACK_S), window.max(HOLD_BACK_S)),
+            false => (window, window + HOLD_BACK_S),
+        }
+    }
+
     /// Plans everything to a stop and answers when it ends.
     pub fn last_move_time(&self) -> f64 {
+        let was_priming = self.queue.borrow().priming;
         self.flush_lookahead(false);
         if self.queue.borrow().priming {
             self.start_print_time();
             self.wake();
         }
+        if self.offline && was_priming {
+            self.begin_priming();
+        }
         self.queue.borrow().print_time
+    }
+
+    /// The next moves gather as after a stop.
+    fn begin_priming(&self) {
+        let mut q = self.queue.borrow_mut();
+        q.priming = true;
+        q.lookahead.set_flush_time(LOOKAHEAD_START_S);
+    }
+
+    /// Print time up to which steps are made: whatever changes how they are made holds from there on.
+    pub fn generated_to(&self) -> f64 {
+        self.queue.borrow().generated_to
     }
 
     /// Holds still for a while, after what is queued.
@@ -427,15 +463,14 @@ impl ToolHead {
     /// Everything queued so far is planned to a stop and its steps are made and sent.
     pub fn flush_step_generation(&self) {
         self.flush_lookahead(false);
-        let end = {
-            let mut q = self.queue.borrow_mut();
-            q.priming = true;
-            q.lookahead.set_flush_time(LOOKAHEAD_START_S);
-            q.motion_end
-        };
+        self.begin_priming();
         // Where nothing moved there is nothing to make, and the next move need not wait for it.
-        if end > 0.0 {
-            self.generate(end + self.window() + HOLD_BACK_S);
+        let needed_to = self.queue.borrow().needed_to;
+        if needed_to > 0.0 {
+            self.generate(needed_to);
+            if self.offline {
+                self.deliver_held_steps(needed_to);
+            }
         }
     }
 
@@ -443,7 +478,7 @@ impl ToolHead {
     pub async fn wait_moves(&self) {
         self.flush_lookahead(false);
         if self.offline {
-            return;
+            return self.begin_priming();
         }
         let reactor = self.printer().reactor.clone();
         loop {
@@ -505,14 +540,13 @@ impl ToolHead {
         }
     }
 
-    fn generate_offline(&self) {
-        let ready = {
-            let q = self.queue.borrow();
-            q.print_time - self.window()
-        };
-        let generated = self.queue.borrow().generated_to;
-        if ready > generated + STEPGEN_PIECE_S {
-            self.generate(ready);
+    /// Nothing more comes soon: no step need wait for one that would cancel it.
+    fn deliver_held_steps(&self, until: f64) {
+        self.machine.steppers().iter().for_each(|stepper| stepper.deliver_held(until));
+        for (_, extruder) in self.printer().lookup_all::<Extruder>() {
+            if let Some(stepper) = extruder.stepper() {
+                stepper.deliver_held(until);
+            }
         }
     }
 
@@ -569,9 +603,7 @@ impl ToolHead {
         if idle && print_time - est < BUFFER_LOW_S {
             // Nothing may follow without a new start: the steps around the end are final.
             self.generate(print_time + window + HOLD_BACK_S);
-            let mut q = self.queue.borrow_mut();
-            q.priming = true;
-            q.lookahead.set_flush_time(LOOKAHEAD_START_S);
+            self.begin_priming();
             return crate::reactor::NEVER;
         }
         self.generate((est + STEPGEN_AHEAD_S).min(print_time - window));
@@ -586,12 +618,16 @@ impl ToolHead {
     /// Steps of pieces that are sent but not made are dropped by the micro-controllers themselves.
     pub async fn drip_move(&self, to: Position, speed_mm_s: f64, stop: &Completion<()>) -> CommandResult {
         self.flush_step_generation();
+        if self.offline {
+            // Steps count as made up to where the move is to begin.
+            let mut q = self.queue.borrow_mut();
+            q.generated_to = q.generated_to.max(q.print_time);
+        }
         self.move_to(to, speed_mm_s)?;
         self.flush_lookahead(false);
         let end = self.queue.borrow().print_time;
         if self.offline {
-            self.generate(end + self.window() + HOLD_BACK_S);
-            self.queue.borrow_mut().priming = true;
+            self.flush_step_generation();
             return Ok(());
         }
         let reactor = self.printer().reactor.clone();
@@ -613,11 +649,12 @@ impl ToolHead {
         }
         if stop.get().is_some() {
             let at = self.queue.borrow().generated_to;
+            let (_, reach) = self.reach();
             // What was planned beyond never happens; where the head is, the steppers will say.
             let p = self.position();
             self.trapq.borrow_mut().set_position(at, [p[0], p[1], p[2]]);
             let mut q = self.queue.borrow_mut();
-            (q.print_time, q.motion_end) = (at, at);
+            (q.print_time, q.needed_to) = (at, at + reach);
         }
         Ok(())
     }

@@ -162,6 +162,11 @@ impl TrapQ {
         self.end_pos = pos;
     }
 
+    /// All that is queued is made, and rest follows: a window that widens later finds no motion in the past.
+    pub fn settle(&mut self) {
+        self.set_position(self.end_time, self.end_pos);
+    }
+
     /// Drop the segments that end before `print_time`. Generators must already be past it by their windows.
     pub fn trim(&mut self, print_time: f64) {
         while self.past.front().is_some_and(|s| s.end_time() < print_time) {

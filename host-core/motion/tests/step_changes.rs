@@ -215,3 +215,22 @@ fn pressure_advance_changes_at_its_place_in_the_queue() {
     g.generate(&queue, 3.0, &mut steps);
     assert!((g.commanded_pos_mm() - 2.0 * speed).abs() <= STEP_MM);
 }
+
+#[test]
+fn a_wider_window_finds_no_motion_in_a_settled_queue() {
+    let mut queue = TrapQ::new([0.0; 3]);
+    queue.append(&hop(0.5, 0.0, 5.0));
+    let end = queue.end_time();
+    let mut g = generator();
+    g.set_pressure_advance(0.0, 0.05);
+    g.set_smooth_time(0.02);
+    assert_eq!(net(&all_steps(&mut g, &queue, end + 0.01)), 500);
+    queue.settle();
+    g.set_smooth_time(0.1);
+    let start = end + 0.01 + 0.05;
+    queue.append(&hop(start, 5.0, 6.0));
+    let steps = all_steps(&mut g, &queue, queue.end_time() + 0.05);
+    // Only upwards: the new window never saw the first hop.
+    assert!(steps.iter().all(|s| s.0), "{:?}", &steps[..4]);
+    assert_eq!(steps.len(), 100);
+}

@@ -15,6 +15,7 @@ use drydock_host::host::Host;
 use drydock_host::mcu::{QueuedStep, StepSink};
 use drydock_host::objects::stepper_enable;
 use drydock_host::printer::{Offline, Options, Output, State};
+use drydock_host::toolhead::BATCH_BLOCK_BYTES;
 use drydock_scenario::setup::can_print;
 use drydock_scenario::text::io_cause;
 use serde_json::json;
@@ -79,6 +80,9 @@ fn open_rows(input: &Input, null: bool) -> Result<Rows, String> {
     Ok(Rc::new(RefCell::new(to)))
 }
 
+/// So long, on a clock that nobody waits for, tasks other than the file's have their turn.
+const TURN_S: f64 = 0.001;
+
 /// Runs a file to its end. Answers the errors that the terminal would show.
 fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
     let name = gcode.display().to_string();
@@ -97,6 +101,7 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
     printer.clone().reactor.spawn("file", async move {
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let mut bytes = Vec::new();
+        let (mut read, mut block) = (0_u64, 1_u64);
         let outcome = loop {
             bytes.clear();
             match reader.read_until(b'\n', &mut bytes) {
@@ -105,6 +110,13 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
                 Err(error) => break Err(error.to_string()),
             }
             lines.set(lines.get() + 1);
+            read += bytes.len() as u64;
+            while read > block * BATCH_BLOCK_BYTES {
+                // Whatever else waits (the end of a fan's kick) has its turn, too.
+                printer.reactor.sleep(TURN_S).await;
+                printer.toolhead().batch_turn();
+                block += 1;
+            }
             let line = String::from_utf8_lossy(&bytes);
             let sync = printer.gcode.run_line_sync(&printer, &line);
             let run = match sync {
@@ -115,8 +127,9 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
             if let Err(error) = run {
                 break Err(format!("{name}:{}: {error}", lines.get()));
             }
-            printer.toolhead().pace().await;
         };
+        printer.reactor.sleep(TURN_S).await;
+        printer.toolhead().batch_turn();
         printer.toolhead().flush_step_generation();
         *done.borrow_mut() = Some(outcome);
     });

@@ -73,7 +73,7 @@ impl Mcu {
 
     /// A client without a wire; see [`StepSink`] for what it tells.
     pub fn offline(reactor: &Reactor, name: &str, clock_freq: f64, sink: Option<Rc<RefCell<dyn StepSink>>>) -> Mcu {
-        let offline = Offline { sink, print_time: Cell::new(OFFLINE_PRINT_TIME_S) };
+        let offline = Offline { sink, print_time: Cell::new(OFFLINE_PRINT_TIME_S), activity: Cell::default() };
         let mcu = Self::build(reactor, name, None, Some(offline));
         if let Ok(dictionary) = McuDictionary::new(offline::dictionary(clock_freq)) {
             mcu.0.dictionary.replace(Rc::new(dictionary));
@@ -157,6 +157,12 @@ impl Mcu {
         if let Some(offline) = &self.0.offline {
             offline.print_time.set(print_time);
         }
+    }
+
+    /// Latest print time for which a command was queued since this was last asked; only known offline.
+    pub fn take_offline_activity(&self) -> Option<f64> {
+        let clock = self.0.offline.as_ref()?.activity.take()?;
+        Some(self.clock_to_print_time(clock as i64))
     }
 
     /// Rate of the line until the dictionary names one; 0 = no pacing.
@@ -296,7 +302,9 @@ impl Mcu {
     }
 
     pub(super) fn send_content(&self, content: Content, queue: QueueId, min: u64, req: u64, notify: u64) {
-        if !self.is_offline() && !self.0.life.closed.get() {
+        if let Some(offline) = &self.0.offline {
+            offline.activity.set(offline.activity.get().max(Some(req).filter(|&clock| clock > 0)));
+        } else if !self.0.life.closed.get() {
             self.0.serial.borrow_mut().send(queue, content, min, req, notify);
         }
     }

@@ -21,6 +21,8 @@ pub trait StepSink {
 pub(crate) struct Offline {
     pub sink: Option<Rc<RefCell<dyn StepSink>>>,
     pub print_time: Cell<f64>,
+    /// Latest clock for which a command was queued since someone last asked.
+    pub activity: Cell<Option<u64>>,
 }
 
 /// Constants that devices ask for.

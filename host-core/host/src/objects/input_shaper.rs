@@ -129,6 +129,7 @@ impl InputShaper {
     fn apply(&self, printer: &Rc<Printer>) {
         let toolhead = printer.toolhead();
         toolhead.flush_step_generation();
+        toolhead.trapq.borrow_mut().settle();
         for (axis, shaper) in self.axes.borrow().iter().enumerate() {
             // Parameters were checked when they were taken.
             let pulses = if *self.disabled.borrow() { None } else { shaper.pulses().ok().flatten() };

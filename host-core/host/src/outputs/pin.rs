@@ -79,6 +79,10 @@ pub trait Queued: 'static {
 
 /// Earliest print time at which a change may still be asked for.
 pub fn soonest(printer: &Printer) -> f64 {
+    if printer.is_offline() {
+        // No clock runs, so nothing is too late.
+        return LEAD_S;
+    }
     printer.main_mcu().estimated_print_time(printer.reactor.now()) + LEAD_S
 }
 

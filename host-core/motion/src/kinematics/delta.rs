@@ -117,6 +117,13 @@ impl Delta {
         self.home_pos
     }
 
+    /// Height of the longest arm when it leans as far as the reachable disc is wide: homing starts from one and a half
+    /// times as far below.
+    pub fn longest_fall_mm(&self) -> f64 {
+        let arm = self.config.arm_mm.iter().copied().fold(0.0, f64::max);
+        sqrt((arm * arm - self.max_xy2).max(0.0))
+    }
+
     /// Carriage heights at the endstops (`position_endstop` plus the arm's height in the centre).
     pub fn abs_endstops_mm(&self) -> [f64; 3] {
         self.abs_endstop_mm

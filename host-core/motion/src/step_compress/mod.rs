@@ -32,6 +32,9 @@ const LONG_GAP_TICKS: u64 = 3 << 28;
 /// Steps aim this much before their exact clock, which is rounded itself: a step late by another host's rounding is
 /// late too. Not where no error is allowed.
 const ROUNDING_TICKS: u32 = 1;
+/// Steps that may be early by the whole error keep this much more away from being late: where the motor creeps, a
+/// host that finds clocks to 1e-9 mm is several ticks off.
+const CREEP_TICKS: u32 = 7;
 /// Pending steps beyond this are compressed without waiting for a flush, down to the half.
 const MAX_PENDING: usize = 32_768;
 
@@ -220,6 +223,14 @@ impl StepCompressor {
         self.slack.push(slack_of(first_gap));
         let new = &self.latest[old..];
         self.slack.extend(new[1..].iter().zip(new).map(|(&t, &before)| slack_of(t.wrapping_sub(before))));
+        let full = max_error - margin;
+        if full > 4 * CREEP_TICKS {
+            for (latest, slack) in self.latest[old..].iter_mut().zip(&mut self.slack[old..]) {
+                let creep = if *slack == full { CREEP_TICKS } else { 0 };
+                *latest = latest.wrapping_sub(creep);
+                *slack -= creep;
+            }
+        }
         self.last_exact = clocks[clocks.len() - 1];
     }
 }

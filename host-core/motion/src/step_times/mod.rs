@@ -16,6 +16,9 @@
 //! # Caveats
 //!   A step and its reverse within 0.75 ms are dropped unless the motor reached the full step in between: the
 //!   stepper would only twitch. So the last step is held back until it is 0.75 ms old.
+//!   Where a motor passes a boundary and comes back within milliseconds, the steps there and back are both made; the
+//!   peer's search steps over about one such excursion in thirty. And where a motor creeps (below 0.06 mm/s), the peer's
+//!   tolerance of 1e-9 mm makes its clocks a few ticks uncertain.
 //! # Checked by
 //!   tests/step_parity.rs: 368,394 reference steps, none more than a tick (6 ns) off the peer's;
 //!   tests/step_properties.rs: every step within 1.05 ticks of the crossing, over random programs, all kinematics and

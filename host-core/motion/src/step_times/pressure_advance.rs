@@ -100,7 +100,7 @@ impl PressureAdvance {
             && s.print_time > left
         {
             let pos = map.position([s.start_pos[0], 0.0, 0.0]);
-            parts.push(Part { start: f64::NEG_INFINITY, end: s.print_time, c: [pos, 0.0, 0.0] });
+            parts.push(Part { start: left, end: s.print_time, c: [pos, 0.0, 0.0] });
         }
         let mut index = self.index;
         // Rounding may leave a hair between two segments: one more is taken rather than one too few.
@@ -112,7 +112,7 @@ impl PressureAdvance {
         }
         if trapq.segment(index).is_none() && parts.last().is_none_or(|p| p.end <= right) {
             let pos = map.position([trapq.end_pos()[0], 0.0, 0.0]);
-            let start = parts.last().map_or(f64::NEG_INFINITY, |p| p.end);
+            let start = parts.last().map_or(left, |p| p.end);
             parts.push(Part { start, end: f64::INFINITY, c: [pos, 0.0, 0.0] });
         }
     }
