@@ -80,9 +80,9 @@ pub struct Machine {
     pub bead: BeadShape,
 }
 
-/// Tick of the mechanics where a machine does not say: a twenty-fifth of the period of a rotor on its spring (200 Hz) and a
-/// hundredth of that of a frame mode (50 Hz).
-pub const TICK_NS: u64 = 200_000;
+/// Tick of the mechanics where a machine does not say: a twentieth of the period of a rotor on its spring (200 Hz) and an
+/// eightieth of that of a frame mode (50 Hz).
+pub const TICK_NS: u64 = 250_000;
 
 fn default_tick_ns() -> u64 {
     TICK_NS
@@ -185,7 +185,7 @@ impl Machine {
     fn validate_whole(&self, p: &mut Problems) {
         if !(10_000..=1_000_000).contains(&self.tick_ns) {
             let cause = alloc::format!("{} ns is outside 10000..1000000", self.tick_ns);
-            p.add("tick_ns".into(), cause, "leave it out for 200000, or write 50000 for finer drives");
+            p.add("tick_ns".into(), cause, "leave it out for 250000, or write 50000 for finer drives");
         }
         p.within("ambient_c".into(), self.ambient_c, -50.0, 100.0);
         if let Some(problem) = self.kinematics.problem() {

@@ -2,7 +2,7 @@
 //!
 //! Near its place the spring is straight: the tick is the exact free motion of a damped mass about a rest place, and what the
 //! spring lacks to a sine is a force held over the tick, taken at its middle. Far from it, and above the speed at which the
-//! supply limits the current, five leapfrog steps on the sine itself. Equations: see the parent.
+//! supply limits the current, six leapfrog steps on the sine itself. Equations: see the parent.
 
 use super::torque::{torque_constant, torque_current_a};
 use super::{Motor, Rotor};
@@ -14,7 +14,7 @@ const STRAIGHT_RAD: f64 = 1.1;
 /// Up to this angle sine and arc sine are their first terms: 2e-5 of the pull-out force.
 const SMALL_RAD: f64 = 0.4;
 /// Steps of the nonlinear branch in a tick.
-const FINE: usize = 5;
+const FINE: usize = 6;
 const PULL_OUT_POINTS: usize = 48;
 const RIPPLE_POINTS: usize = 256;
 

@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 use tick::HIT_BED_MM;
 
 /// Ticks between looks at melt, bead and contact.
-const MELT_TICKS: u32 = 5;
+const MELT_TICKS: u32 = 6;
 /// Chips are listened to for this long after a sample, ns.
 const LISTEN_NS: u64 = 20_000_000;
 
