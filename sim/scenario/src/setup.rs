@@ -171,6 +171,7 @@ pub fn prepare(
         options: Options { trace_lines: options.recording.is_some(), ..Options::default() },
         mcus,
         line: line_config(&scenario.line),
+        record_clocks_hz: options.recording.as_ref().map(|_| header.steppers.iter().map(|s| s.clock_hz).collect()),
         sample_ns: (1e9 / scenario.sample_hz.clamp(1.0, 100_000.0)) as u64,
     });
     let twin = twin.map_err(|e| match e {

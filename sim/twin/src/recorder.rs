@@ -81,6 +81,7 @@ impl Recorder {
         if at_ns >= self.next_slow_ns {
             self.next_slow_ns = at_ns - at_ns % SLOW_NS + SLOW_NS;
             self.slow_sample(twin, at_ns)?;
+            self.steps(twin)?;
         }
         Ok(())
     }
@@ -113,6 +114,12 @@ impl Recorder {
         }
         self.last_fans.clone_from(&twin.loom.fan_duty);
         Ok(())
+    }
+
+    /// Runs of steps end here, so that those of all motors come in the order of time.
+    fn steps(&mut self, twin: &mut Twin) -> Result<(), Error> {
+        let Some(log) = &mut twin.loom.step_log else { return Ok(()) };
+        log.take().try_for_each(|run| self.writer.push(run))
     }
 
     /// Takes what has gathered since the last time.
@@ -170,6 +177,7 @@ impl Recorder {
 
     pub fn finish(mut self, twin: &mut Twin, end: &End) -> Result<(), Error> {
         self.drain(twin)?;
+        self.steps(twin)?;
         self.writer.finish(end).map(drop)
     }
 }

@@ -7,6 +7,7 @@ use drydock_plant::Plant;
 use drydock_virtual_mcu::Wires;
 
 use crate::digest::Digest;
+use crate::step_log::StepLog;
 use crate::wiring::Device;
 
 /// Servo pulses of a BLTouch: commanded angles are told apart at these widths.
@@ -35,6 +36,8 @@ pub struct LoomState {
     /// Accelerometer samples, for the recording: (time, chip, counts).
     pub accel_log: Vec<(u64, u8, [i16; 3])>,
     pub record: bool,
+    /// Steps, for the recording.
+    pub step_log: Option<StepLog>,
 }
 
 /// The loom of one micro-controller, while it runs.
@@ -58,6 +61,9 @@ impl Loom<'_> {
         driver.steps += 1;
         self.digest.word(at_ns << 8 | (motor as u64) << 1 | u64::from(forward));
         self.plant.step(motor, at_ns, forward);
+        if let Some(log) = &mut self.state.step_log {
+            log.step(motor, at_ns, forward);
+        }
     }
 
     fn note(&mut self, at_ns: u64, pin: u16, value: f64) {

@@ -15,6 +15,7 @@ use drydock_plant::{Fault, Plant};
 use drydock_virtual_mcu::{Adxl345Config, McuConfig, SerialConfig, SerialLine, TmcHandle, TmcKind, VirtualMcu};
 
 use crate::digest::Digest;
+use crate::step_log::StepLog;
 use crate::wires::{DriverState, Loom, LoomState};
 use crate::wiring::{Device, Wiring};
 
@@ -33,7 +34,9 @@ pub struct TwinSetup {
     /// One for each of the wiring's micro-controllers; the last is repeated.
     pub mcus: Vec<McuConfig>,
     pub line: SerialConfig,
-    /// Distance of the samples for the recording, ns; 0: none.
+    /// For a recording: the rates at which the motors' micro-controllers count, Hz. None: nothing is kept for one.
+    pub record_clocks_hz: Option<Vec<f64>>,
+    /// Distance of the samples, ns; 0: none.
     pub sample_ns: u64,
 }
 
@@ -122,7 +125,8 @@ impl Twin {
             drivers: vec![DriverState { forward: true, ..DriverState::default() }; machine.motors.len()],
             heater_duty: vec![0.0; machine.heaters.len()],
             fan_duty: vec![0.0; machine.fans.len()],
-            record: setup.sample_ns > 0,
+            record: setup.record_clocks_hz.is_some(),
+            step_log: setup.record_clocks_hz.as_deref().map(StepLog::new),
             ..LoomState::default()
         };
         let mut digest = Digest::default();
