@@ -15,7 +15,8 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use drydock_motion::kinematics::{AnyKinematics, Kinematics, MoveError};
-use drydock_motion::lookahead::{E, LookAhead, Move, PlannedMove, VelocityLimits};
+pub use drydock_motion::lookahead::PlannedMove;
+use drydock_motion::lookahead::{E, LookAhead, Move, VelocityLimits};
 use drydock_motion::trapq::TrapQ;
 
 use crate::config::ConfigError;

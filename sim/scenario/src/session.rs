@@ -89,6 +89,9 @@ impl Session {
     /// Runs to the end. `progress` is called now and then; answering false ends the run early.
     pub fn run(mut self, mut progress: impl FnMut(Progress) -> bool) -> std::io::Result<Outcome> {
         let mut state = RunState::new(&self);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.watch(&self.twin);
+        }
         let mut acts: VecDeque<Act> = self.story.drain(..).collect();
         let end_ns = (self.end_s * 1e9) as u64;
         let mut doing = Doing::Nothing;
@@ -232,7 +235,12 @@ impl Session {
     fn restart(&mut self, state: &mut RunState) {
         let config = Config::parse(&self.config_files, &self.config_path).map_err(SetupError::Config);
         match config.and_then(|config| self.twin.restart(config)) {
-            Ok(()) => (state.shutdown, state.stop_at_s) = (None, None),
+            Ok(()) => {
+                (state.shutdown, state.stop_at_s) = (None, None);
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.watch(&self.twin);
+                }
+            }
             Err(error) => state.shutdown = Some(error.to_string()),
         }
     }

@@ -3,14 +3,17 @@
 //! Position is sampled at the twin's sample rate while something moves and not at all while nothing does; temperatures a few
 //! times a second; beads, events, lines and pin changes as they come.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Write;
+use std::rc::Rc;
 
 use drydock_host::printer::{Output, State as HostState};
+use drydock_host::toolhead::PlannedMove;
 use drydock_plant::drive::Moves;
 use drydock_plant::{Event as PlantEvent, EventKind, Machine, Truth};
 use drydock_recording::{
-    Accel, Bead, Command, Console, End, Error, Event, Extrusion, Fan, Header, Load, Pin, State, Thermal, Writer,
+    Accel, Bead, Command, Console, End, Error, Event, Extrusion, Fan, Header, Load, Move, Pin, State, Thermal, Writer,
 };
 
 use crate::world::Twin;
@@ -33,6 +36,11 @@ pub struct Recorder {
     features: VecDeque<(u64, u8)>,
     /// When the last line begins to move something.
     line_ns: u64,
+    /// What the host has planned since the last sample.
+    moves: Rc<RefCell<Vec<Move>>>,
+    /// Lines whose moves have not come yet: when they begin, number.
+    lines: VecDeque<(u64, u32)>,
+    line_no: u32,
     truth: Truth,
     extruder_motor: Option<usize>,
     filament_mm2: f64,
@@ -54,8 +62,21 @@ impl Recorder {
             feature: Bead::FEATURE_UNKNOWN,
             features: VecDeque::new(),
             line_ns: 0,
+            moves: Rc::default(),
+            lines: VecDeque::new(),
+            line_no: 0,
             truth: Truth::default(),
         })
+    }
+
+    /// Listens to the moves that the twin's host plans; to be called anew when another host has taken its place.
+    pub fn watch(&mut self, twin: &Twin) {
+        let (moves, clock) = (self.moves.clone(), twin.host.printer().main_mcu().downgrade());
+        twin.host.printer().toolhead().observe(move |print_time, planned| {
+            if let Some(clock) = clock.upgrade() {
+                phases(planned, clock.print_time_to_eventtime(print_time), &mut moves.borrow_mut());
+            }
+        });
     }
 
     /// A sample of the twin at its present time.
@@ -141,6 +162,12 @@ impl Recorder {
                 feature: self.feature,
             })?;
         }
+        for planned in self.moves.take() {
+            while let Some((_, number)) = self.lines.pop_front_if(|(from_ns, _)| *from_ns <= planned.at_ns) {
+                self.line_no = number;
+            }
+            self.writer.push(Move { line_no: self.line_no, ..planned })?;
+        }
         self.events.clear();
         twin.plant.take_events(&mut self.events);
         for event in &self.events {
@@ -162,6 +189,7 @@ impl Recorder {
             Output::Console(text) => self.writer.push(Console { at_ns, text: text.clone() }),
             Output::Line { begins_s, offset, number, text } => {
                 self.line_ns = self.line_ns.max((begins_s * 1e9) as u64);
+                self.lines.push_back((self.line_ns, *number));
                 if let Some(feature) = feature_of(text) {
                     self.features.push_back((self.line_ns, feature));
                 }
@@ -179,6 +207,35 @@ impl Recorder {
         self.drain(twin)?;
         self.steps(twin)?;
         self.writer.finish(end).map(drop)
+    }
+}
+
+/// The phases of a move that begins at `at_s`: speed up, cruise, slow down.
+fn phases<P>(planned: &PlannedMove<P>, at_s: f64, out: &mut Vec<Move>) {
+    let (from, ratio) = (planned.mv.start_pos, planned.mv.axes_r);
+    let (mut at_s, mut way_mm) = (at_s, 0.0);
+    let accel = planned.mv.accel;
+    for (seconds, start_v_mm_s, accel_mm_s2) in [
+        (planned.accel_t, planned.start_v, accel),
+        (planned.cruise_t, planned.cruise_v, 0.0),
+        (planned.decel_t, planned.cruise_v, -accel),
+    ] {
+        let length_mm = (start_v_mm_s + 0.5 * accel_mm_s2 * seconds) * seconds;
+        let place = |way_mm: f64| std::array::from_fn(|i| from[i] + ratio[i] * way_mm);
+        if seconds > 0.0 {
+            out.push(Move {
+                at_ns: (at_s * 1e9) as u64,
+                duration_ns: (seconds * 1e9) as u64,
+                start_mm: place(way_mm),
+                end_mm: place(way_mm + length_mm),
+                start_v_mm_s,
+                accel_mm_s2,
+                e_mm: ratio[3] * length_mm,
+                line_no: 0,
+            });
+        }
+        at_s += seconds;
+        way_mm += length_mm;
     }
 }
 
