@@ -132,6 +132,12 @@ impl SerialLine {
         arrival_ns
     }
 
+    /// Forgets what is on its way, as a port does that is closed.
+    pub fn flush(&mut self) {
+        self.pieces.clear();
+        self.bytes.clear();
+    }
+
     /// When the line is free again.
     pub fn busy_until_ns(&self) -> u64 {
         self.busy_until_ns

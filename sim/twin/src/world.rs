@@ -164,6 +164,9 @@ impl Twin {
                 digest: &mut self.digest,
             };
             node.mcu.run_until(self.now_ns, &mut loom);
+            node.mcu.take_transmit(|_, _| {});
+            node.to_host.flush();
+            node.to_mcu.flush();
             node.mcu.restart(&mut loom);
         }
         self.host.start();
