@@ -233,7 +233,7 @@ async fn connect(printer: &Rc<Printer>) {
             }
         });
         if let Err(error) = mcu.connect().await {
-            let message = format!("mcu '{}': {error}", mcu.name());
+            let message = error.to_string();
             printer.log(message.clone());
             printer.set_state(State::Error(message.clone()));
             printer.gcode.respond_error(&message);
