@@ -4,7 +4,7 @@
 #   scripts/determinism.sh SCENARIO...
 #
 # Exit 0: all equal. 1: a difference or a failure. The aarch64 half is scripts/aarch64-determinism.sh; that one flipped
-# seed bit changes the fingerprint is a test of the twin's.
+# seed bit changes the fingerprint is a test: sim/scenario/tests/bits.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build_dir="${CARGO_TARGET_DIR:-target}"

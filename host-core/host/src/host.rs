@@ -214,6 +214,13 @@ fn load_mcus(printer: &Rc<Printer>) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// The session does not come to be ready.
+fn refuse(printer: &Rc<Printer>, why: String) {
+    printer.log(why.clone());
+    printer.set_state(State::Error(why.clone()));
+    printer.gcode.respond_error(&why);
+}
+
 async fn connect(printer: &Rc<Printer>) {
     klippy_log::session_header(printer);
     printer.send(Event::Connect);
@@ -233,11 +240,7 @@ async fn connect(printer: &Rc<Printer>) {
             }
         });
         if let Err(error) = mcu.connect().await {
-            let message = error.to_string();
-            printer.log(message.clone());
-            printer.set_state(State::Error(message.clone()));
-            printer.gcode.respond_error(&message);
-            return;
+            return refuse(printer, error.to_string());
         }
     }
     for stepper in stepper_enable::all(printer) {
@@ -249,10 +252,7 @@ async fn connect(printer: &Rc<Printer>) {
     }
     for connector in printer.take_after_connect() {
         if let Err(error) = connector(printer.clone()).await {
-            printer.log(error.to_string());
-            printer.set_state(State::Error(error.to_string()));
-            printer.gcode.respond_error(&error.to_string());
-            return;
+            return refuse(printer, error.to_string());
         }
     }
     if printer.is_shutdown() {

@@ -97,7 +97,6 @@ pub struct ToolHead {
     extruder: RefCell<Option<Rc<Extruder>>>,
     max_limits: VelocityLimits,
     wake: RefCell<Option<Completion<()>>>,
-    /// Told of each planned move: (print time, move).
     observer: RefCell<Option<MoveObserver>>,
 }
 
@@ -535,20 +534,20 @@ impl ToolHead {
             for mcu in printer.mcus() {
                 mcu.calibrate_clock(generated_to, reactor.now());
             }
-            let extruders = printer.lookup_all::<Extruder>();
-            let motors = extruders.iter().filter_map(|(_, extruder)| extruder.stepper());
-            motors.chain(self.machine.steppers().iter().cloned()).for_each(|stepper| stepper.refresh_clock());
+            self.each_stepper(Stepper::refresh_clock);
         }
+    }
+
+    /// All motors that moves are made for: the machine's, then the extruders'.
+    fn each_stepper(&self, act: impl Fn(&Stepper)) {
+        self.machine.steppers().iter().for_each(|stepper| act(stepper));
+        let extruders = self.printer().lookup_all::<Extruder>();
+        extruders.iter().filter_map(|(_, extruder)| extruder.stepper()).for_each(|stepper| act(&stepper));
     }
 
     /// Nothing more comes soon: no step need wait for one that would cancel it.
     fn deliver_held_steps(&self, until: f64) {
-        self.machine.steppers().iter().for_each(|stepper| stepper.deliver_held(until));
-        for (_, extruder) in self.printer().lookup_all::<Extruder>() {
-            if let Some(stepper) = extruder.stepper() {
-                stepper.deliver_held(until);
-            }
-        }
+        self.each_stepper(|stepper| stepper.deliver_held(until));
     }
 
     fn wake(&self) {

@@ -24,6 +24,9 @@ use crate::files::{DiskFiles, DiskSource};
 use crate::run::CliResult;
 use crate::term::say;
 
+/// Clock of the micro-controller where nobody says another.
+const CLOCK_HZ: f64 = 168e6;
+
 #[derive(Args)]
 pub struct Input {
     /// The printer.cfg.
@@ -51,7 +54,7 @@ pub struct StepsArgs {
     #[command(flatten)]
     input: Input,
     /// Clock of the micro-controller, Hz.
-    #[arg(long, value_name = "HZ", default_value_t = 168_000_000.0)]
+    #[arg(long, value_name = "HZ", default_value_t = CLOCK_HZ)]
     clock_freq: f64,
     /// The solver's own step times.
     #[arg(long, conflicts_with = "compressed")]
@@ -91,8 +94,6 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
     let printer = host.printer().clone();
     let result: Rc<RefCell<Option<Result<(), String>>>> = Rc::default();
     let done = result.clone();
-    let line_number = Rc::new(Cell::new(0_u64));
-    let lines = line_number.clone();
     host.start();
     host.run(0.0);
     if let State::Error(message) | State::Shutdown(message) = host.state() {
@@ -101,7 +102,7 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
     printer.clone().reactor.spawn("file", async move {
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let mut bytes = Vec::new();
-        let (mut read, mut block) = (0_u64, 1_u64);
+        let (mut line_number, mut read, mut block) = (0_u64, 0_u64, 1_u64);
         let outcome = loop {
             bytes.clear();
             match reader.read_until(b'\n', &mut bytes) {
@@ -109,7 +110,7 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
                 Ok(_) => {}
                 Err(error) => break Err(error.to_string()),
             }
-            lines.set(lines.get() + 1);
+            line_number += 1;
             read += bytes.len() as u64;
             while read > block * BATCH_BLOCK_BYTES {
                 // Whatever else waits (the end of a fan's kick) has its turn, too.
@@ -125,7 +126,7 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
                 Err(error) => Err(error),
             };
             if let Err(error) = run {
-                break Err(format!("{name}:{}: {error}", lines.get()));
+                break Err(format!("{name}:{line_number}: {error}"));
             }
         };
         printer.reactor.sleep(TURN_S).await;
@@ -162,7 +163,7 @@ fn build(input: &Input, clock_freq_hz: f64, exact: bool, sink: Rc<RefCell<dyn St
 
 /// What the host itself refuses in a configuration whose text can be read.
 pub fn refused(config: Config) -> Vec<ConfigError> {
-    let offline = Offline { clock_freq_hz: 168_000_000.0, sink: Rc::new(RefCell::new(NoSteps)) };
+    let offline = Offline { clock_freq_hz: CLOCK_HZ, sink: Rc::new(RefCell::new(NoSteps)) };
     let options = Options { offline: Some(offline), ..Options::default() };
     Host::new(config, options, Rc::new(DiskFiles::new([]))).err().unwrap_or_default()
 }
@@ -179,7 +180,7 @@ impl StepSink for NoSteps {
 pub fn plan(args: PlanArgs) -> CliResult {
     let input = &args.input;
     let start = Instant::now();
-    let host = build(input, 168_000_000.0, false, Rc::new(RefCell::new(NoSteps)))?;
+    let host = build(input, CLOCK_HZ, false, Rc::new(RefCell::new(NoSteps)))?;
     let rows = open_rows(input, false)?;
     if let Some(to) = &mut *rows.borrow_mut() {
         writeln!(

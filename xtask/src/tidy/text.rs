@@ -119,8 +119,9 @@ mod tests {
     fn a_path_of_one_machine_is_caught_and_a_relative_one_is_not() {
         let text = format!("let a = \"{}main\";", MACHINE_PATHS[0]);
         assert_eq!(paths_of_one_machine(&Tree::of(&[("a/b.rs", &text)])).len(), 1);
-        let relative = "cp host/work/x ~/work/ $HOME/work/ docs/home/";
-        assert_eq!(paths_of_one_machine(&Tree::of(&[("a/b.sh", relative)])), Findings::new());
+        let folder = MACHINE_PATHS[0];
+        let relative = format!("cp host{folder}x ~{folder} $HOME{folder} docs/home/");
+        assert_eq!(paths_of_one_machine(&Tree::of(&[("a/b.sh", &relative)])), Findings::new());
     }
 
     #[test]

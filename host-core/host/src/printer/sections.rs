@@ -87,12 +87,23 @@ pub const SECTIONS: &[(Name, Loader)] = &[
 /// Makes the object of one section.
 pub fn load(printer: &Rc<Printer>, section: &Section) -> Result<(), ConfigError> {
     let name = section.name().to_string();
-    if let Some((_, loader)) = SECTIONS.iter().find(|(n, _)| n.matches(&name)) {
-        return loader(printer, section);
+    match loader(&name) {
+        Some(loader) => loader(printer, section),
+        None if is_read_elsewhere(&name) => Ok(()),
+        None => Err(section.section_error(format!("section '{name}' is not supported yet"))),
     }
-    let first = name.split(' ').next().unwrap_or_default();
-    if READ_ELSEWHERE.iter().any(|known| first == *known || (known.ends_with('_') && first.starts_with(known))) {
-        return Ok(());
-    }
-    Err(section.section_error(format!("section '{name}' is not supported yet")))
+}
+
+/// Whether this host builds a section, or reads it for another's sake.
+pub fn is_supported(section: &str) -> bool {
+    loader(section).is_some() || is_read_elsewhere(section)
+}
+
+fn loader(section: &str) -> Option<Loader> {
+    SECTIONS.iter().find(|(name, _)| name.matches(section)).map(|(_, loader)| *loader)
+}
+
+fn is_read_elsewhere(section: &str) -> bool {
+    let first = section.split(' ').next().unwrap_or_default();
+    READ_ELSEWHERE.iter().any(|known| first == *known || (known.ends_with('_') && first.starts_with(known)))
 }

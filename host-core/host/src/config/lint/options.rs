@@ -3,7 +3,7 @@
 use super::{Findings, Severity::Error, Severity::Warning, View};
 use crate::config::known::{self, KnownSection, known_section};
 use crate::config::parse::{RawOption, RawSection, shorten};
-use crate::printer::sections::{Name, SECTIONS};
+use crate::printer::sections::is_supported;
 
 pub(super) fn sections_and_options(view: &View<'_>, out: &mut Findings) {
     for section in view.sections() {
@@ -49,18 +49,6 @@ pub(super) fn unsupported_sections(view: &View<'_>, out: &mut Findings) {
             out.section(Warning, "section-unsupported", section, message, help);
         }
     }
-}
-
-/// Whether this host builds the section, or reads it for another's sake.
-fn is_supported(section: &str) -> bool {
-    let (first, named) = section.split_once(' ').map_or((section, false), |(first, _)| (first, true));
-    let listed = SECTIONS.iter().any(|(name, _)| match *name {
-        Name::Only(known) => known == first && !named,
-        Name::Named(known) => known == first && named,
-        Name::Either(known) => known == first,
-    });
-    let read_elsewhere = ["printer", "mcu", "extruder", "duplicate_pin_override"];
-    listed || read_elsewhere.contains(&first) || first.starts_with("stepper_")
 }
 
 pub(super) fn required_options(view: &View<'_>, out: &mut Findings) {

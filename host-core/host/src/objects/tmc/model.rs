@@ -30,6 +30,17 @@ pub const fn signed(name: &'static str, register: u8, low: u8, high: u8) -> Fiel
     Field { name, register, low, width: high - low + 1, signed: true }
 }
 
+/// One table after the other; `N` is the length of both.
+pub const fn joined<T: Copy, const N: usize>(first: &[T], then: &[T]) -> [T; N] {
+    let mut all = [first[0]; N];
+    let mut i = 0;
+    while i < N {
+        all[i] = if i < first.len() { first[i] } else { then[i - first.len()] };
+        i += 1;
+    }
+    all
+}
+
 impl Field {
     fn mask(&self) -> u32 {
         let ones = if self.width == 32 { u32::MAX } else { (1 << self.width) - 1 };

@@ -4,7 +4,7 @@
 //! # Checked by    model::tests, current::tests
 
 use super::current::CurrentLaw;
-use super::model::{BusKind, Field, Model, Stall, bit, bits, signed};
+use super::model::{BusKind, Field, Model, Stall, bit, bits, joined, signed};
 
 const REGISTERS: &[(&str, u8)] = &[
     ("GCONF", 0x00),
@@ -180,15 +180,8 @@ const OWN_OPTIONS: [(&str, i64); 20] = [
     ("sfilt", 0),
 ];
 
-const OPTIONS: &[(&str, i64)] = &{
-    let mut all = [("", 0); MICROSTEP_TABLE.len() + OWN_OPTIONS.len()];
-    let mut i = 0;
-    while i < all.len() {
-        all[i] = if i < OWN_OPTIONS.len() { OWN_OPTIONS[i] } else { MICROSTEP_TABLE[i - OWN_OPTIONS.len()] };
-        i += 1;
-    }
-    all
-};
+const OPTIONS: &[(&str, i64)] =
+    &joined::<_, { OWN_OPTIONS.len() + MICROSTEP_TABLE.len() }>(&OWN_OPTIONS, &MICROSTEP_TABLE);
 
 pub static MODEL: Model = Model {
     name: "tmc2130",

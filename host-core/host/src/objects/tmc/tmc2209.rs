@@ -4,22 +4,14 @@
 //! # Checked by    model::tests, current::tests
 
 use super::current::CurrentLaw;
-use super::model::{BusKind, Field, Model, Stall, bits};
+use super::model::{BusKind, Field, Model, Stall, bits, joined};
 use super::tmc2208;
 
-const REGISTERS: &[(&str, u8)] = &{
-    let mut all = [("", 0_u8); tmc2208::REGISTERS.len() + 4];
-    let mut i = 0;
-    while i < tmc2208::REGISTERS.len() {
-        all[i] = tmc2208::REGISTERS[i];
-        i += 1;
-    }
-    all[i] = ("TCOOLTHRS", 0x14);
-    all[i + 1] = ("SGTHRS", 0x40);
-    all[i + 2] = ("SG_RESULT", 0x41);
-    all[i + 3] = ("COOLCONF", 0x42);
-    all
-};
+const MORE_REGISTERS: [(&str, u8); 4] =
+    [("TCOOLTHRS", 0x14), ("SGTHRS", 0x40), ("SG_RESULT", 0x41), ("COOLCONF", 0x42)];
+
+const REGISTERS: &[(&str, u8)] =
+    &joined::<_, { tmc2208::REGISTERS.len() + MORE_REGISTERS.len() }>(tmc2208::REGISTERS, &MORE_REGISTERS);
 
 const MORE_FIELDS: &[Field] = &[
     bits("tcoolthrs", 0x14, 0, 19),
@@ -32,16 +24,11 @@ const MORE_FIELDS: &[Field] = &[
     bits("seimin", 0x42, 15, 15),
 ];
 
-const OPTIONS: &[(&str, i64)] = &{
-    let more = [("sgthrs", 0), ("semin", 0), ("seup", 0), ("semax", 0), ("sedn", 0), ("seimin", 0)];
-    let mut all = [("", 0); tmc2208::OPTIONS.len() + 6];
-    let mut i = 0;
-    while i < all.len() {
-        all[i] = if i < more.len() { more[i] } else { tmc2208::OPTIONS[i - more.len()] };
-        i += 1;
-    }
-    all
-};
+const MORE_OPTIONS: [(&str, i64); 6] =
+    [("sgthrs", 0), ("semin", 0), ("seup", 0), ("semax", 0), ("sedn", 0), ("seimin", 0)];
+
+const OPTIONS: &[(&str, i64)] =
+    &joined::<_, { MORE_OPTIONS.len() + tmc2208::OPTIONS.len() }>(&MORE_OPTIONS, tmc2208::OPTIONS);
 
 pub static MODEL: Model = Model {
     name: "tmc2209",

@@ -4,7 +4,7 @@
 //! # Checked by    model::tests, current::tests
 
 use super::current::CurrentLaw;
-use super::model::{BusKind, Field, Model, Stall, bit, bits};
+use super::model::{BusKind, Field, Model, Stall, bit, bits, joined};
 use super::tmc2130::{MICROSTEP_TABLE, SHARED_FIELDS};
 
 const REGISTERS: &[(&str, u8)] = &[
@@ -112,15 +112,8 @@ const OWN_OPTIONS: [(&str, i64); 34] = [
     ("otselect", 0),
 ];
 
-const OPTIONS: &[(&str, i64)] = &{
-    let mut all = [("", 0); MICROSTEP_TABLE.len() + OWN_OPTIONS.len()];
-    let mut i = 0;
-    while i < all.len() {
-        all[i] = if i < OWN_OPTIONS.len() { OWN_OPTIONS[i] } else { MICROSTEP_TABLE[i - OWN_OPTIONS.len()] };
-        i += 1;
-    }
-    all
-};
+const OPTIONS: &[(&str, i64)] =
+    &joined::<_, { OWN_OPTIONS.len() + MICROSTEP_TABLE.len() }>(&OWN_OPTIONS, &MICROSTEP_TABLE);
 
 pub static MODEL: Model = Model {
     name: "tmc5160",
