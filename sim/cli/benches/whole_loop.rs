@@ -1,4 +1,4 @@
-//! What a simulated second costs, stage by stage: planning, step times, protocol and firmware, physics.
+//! What a simulated second costs, stage by stage: planning with step times, protocol and firmware, physics.
 //!
 //! Each stage runs the command on one program, `../shared/reference/bench` where it is there and the bundled cube
 //! otherwise, and does all that the stage before does. A table with simulated seconds per second and ns per step comes
@@ -11,13 +11,11 @@ use std::time::Instant;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
-const STAGES: [Stage; 4] = [Stage::Plan, Stage::Steps, Stage::IdealMachine, Stage::WholeLoop];
+const STAGES: [Stage; 3] = [Stage::Steps, Stage::IdealMachine, Stage::WholeLoop];
 
 #[derive(Clone, Copy)]
 enum Stage {
-    /// G-code to planned moves.
-    Plan,
-    /// And the compressed steps of all motors.
+    /// G-code to planned moves and to the compressed steps of all motors.
     Steps,
     /// And protocol, firmware, and a machine whose motors follow exactly and whose frame is stiff.
     IdealMachine,
@@ -28,8 +26,7 @@ enum Stage {
 impl std::fmt::Display for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
-            Stage::Plan => "plan",
-            Stage::Steps => "plan + steps",
+            Stage::Steps => "plan and steps",
             Stage::IdealMachine => "loop, ideal machine",
             Stage::WholeLoop => "whole loop",
         })
@@ -67,9 +64,8 @@ fn scratch() -> PathBuf {
 fn run(program: &Program, stage: Stage) -> serde_json::Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drydock"));
     match stage {
-        Stage::Plan | Stage::Steps => {
-            command.arg(if matches!(stage, Stage::Plan) { "plan" } else { "steps" });
-            command.arg("--config").arg(&program.config).arg("--gcode").arg(&program.gcode).arg("--json");
+        Stage::Steps => {
+            command.arg("steps").arg("--config").arg(&program.config).arg("--gcode").arg(&program.gcode).arg("--json");
         }
         Stage::IdealMachine | Stage::WholeLoop => {
             command.arg("run").arg(scenario(program, stage)).args(["--no-recording", "--json"]);
