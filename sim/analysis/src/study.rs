@@ -574,6 +574,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn slicers_name_their_layers_each_in_its_way() {
+        for line in [";LAYER_CHANGE", "; CHANGE_LAYER", ";LAYER:12", ";LAYER:-2", "; layer 3, Z = 0.600"] {
+            assert!(begins_layer(line), "{line}");
+        }
+        for line in ["G1 Z0.2", ";LAYER_COUNT:40", ";LAYER:x", "; layer_height = 0.2", ";TYPE:Skirt", "LAYER:1"] {
+            assert!(!begins_layer(line), "{line}");
+        }
+    }
+
+    #[test]
     fn scales_end_on_round_numbers() {
         assert_eq!(round_up(61.3), 80.0);
         assert_eq!(round_up(20.0), 20.0);
