@@ -1,5 +1,7 @@
-//! The step counter: which boundaries a stretch of motion crosses, the filter against twitches, delivery in batches.
+//! The step counter: which boundaries a stretch of motion crosses, the filters against twitches and unseen excursions,
+//! delivery in batches.
 
+use super::search::Search;
 use super::{ClockMap, StepSink};
 use alloc::vec::Vec;
 use libm::{ceil, floor};
@@ -38,6 +40,19 @@ pub(super) struct Emitter {
     batch: Vec<u64>,
     /// The last step of `batch` can no longer be a twitch.
     settled: bool,
+    search: Search,
+    /// The motor turned, and it is not known yet whether that will be seen.
+    trial: Option<Trial>,
+    /// Undelivered steps from before the turn on trial.
+    batch_before: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    /// The next look. A motor that is back before then has not turned.
+    look: u64,
+    /// `settled` as it was before the turn.
+    settled_before: bool,
 }
 
 impl Emitter {
@@ -52,6 +67,9 @@ impl Emitter {
             dir: true,
             batch: Vec::with_capacity(BATCH),
             settled: true,
+            search: Search::default(),
+            trial: None,
+            batch_before: Vec::new(),
         };
         emitter.set_clock_map(clock_map);
         emitter
@@ -60,6 +78,13 @@ impl Emitter {
     pub fn set_clock_map(&mut self, clock_map: ClockMap) {
         self.clock_map = clock_map;
         self.twitch_ticks = (TWITCH_S * clock_map.freq_hz) as u64;
+        self.search.set_rate(clock_map.freq_hz);
+    }
+
+    /// The position is looked at from `start` to `end` (print times) as [`Search`] says.
+    pub fn enter_window(&mut self, start: f64, end: f64, sink: &mut impl StepSink) {
+        self.confirm_turn(sink);
+        self.search.enter(self.clock_map.clock(start), self.clock_map.clock(end));
     }
 
     pub fn set_position_mm(&mut self, pos_mm: f64) {
@@ -123,13 +148,19 @@ impl Emitter {
         let (base, freq) = (self.clock_map.ticks(print_time), self.clock_map.freq_hz);
         let clock_of = |t: f64| ((base + t * freq).max(0.0) + ROUND).to_bits() & ((1 << 51) - 1);
         let mut first = 0;
-        if up != self.dir {
-            first = self.turn(up, clock_of(time_of(0)), sink);
+        if up != self.dir || self.trial.is_some() {
+            while first < run.count {
+                match self.cancelled(run.count - first, up, clock_of(time_of(first)), sink) {
+                    0 => break,
+                    steps => first += steps,
+                }
+            }
         }
         let mut i = first;
         while i < run.count {
             let next = run.count.min(i + BATCH as i32);
             if self.batch.len() + (next - i) as usize > BATCH {
+                self.confirm_turn(sink);
                 self.deliver_but_last(sink);
             }
             self.batch.extend((i..next).map(|i| clock_of(time_of(i))));
@@ -140,23 +171,76 @@ impl Emitter {
             let end = (end_mm - self.origin_mm) * self.inv_step_mm;
             let here = self.steps as f64;
             self.settled = if up { end >= here } else { end <= here };
+            match self.trial {
+                None => self.note_steps((run.count - first) as usize, false),
+                Some(trial) if trial.look <= self.batch[0] => self.confirm_turn(sink),
+                Some(_) => {}
+            }
         }
     }
 
-    /// The direction turns with a step at `clock`. Returns how many steps that took care of: 1 if it and the step
-    /// before it cancel, else 0.
-    fn turn(&mut self, up: bool, clock: u64, sink: &mut impl StepSink) -> i32 {
-        let mut cancelled = 0;
-        if let Some(&last) = self.batch.last()
-            && !self.settled
-            && clock.saturating_sub(last) < self.twitch_ticks
-        {
-            self.batch.pop();
-            cancelled = 1;
+    /// A run of `count` steps begins with a turn, or follows one on trial. Returns how many of its steps are not made,
+    /// because they and earlier ones, which are taken back, lie between two looks. `clock`: that of its first step.
+    fn cancelled(&mut self, count: i32, up: bool, clock: u64, sink: &mut impl StepSink) -> i32 {
+        if let Some(trial) = self.trial {
+            if trial.look < clock {
+                self.confirm_turn(sink);
+            } else if up != self.dir {
+                return self.take_back_turn(count);
+            }
         }
-        self.deliver_all(sink);
+        if up == self.dir {
+            return 0;
+        }
+        self.trial = Some(Trial { look: self.search.look(clock), settled_before: self.settled });
+        core::mem::swap(&mut self.batch, &mut self.batch_before);
         self.dir = up;
-        cancelled
+        0
+    }
+
+    /// The turn on trial, if there is one, was seen. It and the step before it may still be a twitch.
+    fn confirm_turn(&mut self, sink: &mut impl StepSink) {
+        let Some(trial) = self.trial.take() else { return };
+        self.note_steps(self.batch.len(), true);
+        if let (Some(&last), Some(&first)) = (self.batch_before.last(), self.batch.first())
+            && !trial.settled_before
+            && first.saturating_sub(last) < self.twitch_ticks
+        {
+            self.batch_before.pop();
+            self.batch.remove(0);
+            self.settled |= self.batch.is_empty();
+        }
+        if !self.batch_before.is_empty() {
+            sink.steps(!self.dir, &self.batch_before);
+            self.batch_before.clear();
+        }
+    }
+
+    /// The turn on trial was not seen, and the motor has come back by up to `count` steps: by how many, of those made.
+    fn take_back_turn(&mut self, count: i32) -> i32 {
+        let back = self.batch.len().min(count as usize);
+        self.batch.truncate(self.batch.len() - back);
+        if self.batch.is_empty()
+            && let Some(trial) = self.trial.take()
+        {
+            core::mem::swap(&mut self.batch, &mut self.batch_before);
+            self.dir = !self.dir;
+            self.settled = trial.settled_before;
+        }
+        back as i32
+    }
+
+    /// The last `count` steps of `batch` are news to the search; with the first of them the motor turned, or not.
+    fn note_steps(&mut self, count: usize, turned: bool) {
+        let search = &mut self.search;
+        match self.batch[self.batch.len().saturating_sub(count)..] {
+            [.., before, last] => {
+                search.step(before, false);
+                search.step(last, false);
+            }
+            [last] => search.step(last, turned),
+            [] => {}
+        }
     }
 
     fn deliver_but_last(&mut self, sink: &mut impl StepSink) {
@@ -171,6 +255,7 @@ impl Emitter {
 
     /// Deliver what nothing after `print_time` can cancel.
     pub fn deliver_until(&mut self, print_time: f64, sink: &mut impl StepSink) {
+        self.confirm_turn(sink);
         let Some(&last) = self.batch.last() else { return };
         if self.settled || last + self.twitch_ticks <= self.clock_map.clock(print_time) {
             self.deliver_all(sink);
@@ -180,6 +265,7 @@ impl Emitter {
     }
 
     pub fn deliver_all(&mut self, sink: &mut impl StepSink) {
+        self.confirm_turn(sink);
         if !self.batch.is_empty() {
             sink.steps(self.dir, &self.batch);
             self.batch.clear();

@@ -11,6 +11,7 @@ use super::arm::ArmCurve;
 use super::emit::Emitter;
 use super::newton;
 use super::quadratic;
+use super::search::Windows;
 use crate::kinematics::ActuatorMap;
 use crate::shapers::Pulses;
 use crate::trapq::TrapQ;
@@ -129,6 +130,7 @@ impl Cursor {
 #[derive(Debug, Clone)]
 pub(super) struct Blend {
     cursors: Vec<Cursor>,
+    windows: Windows,
 }
 
 impl Blend {
@@ -153,7 +155,7 @@ impl Blend {
         if unshaped != [0.0; 3] {
             cursors.push(Cursor::new(0.0, unshaped, first));
         }
-        Self { cursors }
+        Self { cursors, windows: Windows::default() }
     }
 
     pub fn first_index(&self) -> u64 {
@@ -182,9 +184,14 @@ impl Blend {
         sink: &mut impl StepSink,
     ) {
         self.cursors.iter_mut().for_each(Cursor::look_again);
+        self.windows.look_again();
+        let (axes, early_s) = (map.axes(), self.window().0);
         let mut time = from;
         while time < until {
-            let mut piece_end = f64::INFINITY;
+            if let Some((start, end)) = self.windows.at(trapq, time, axes, early_s) {
+                emitter.enter_window(start.max(from), end.min(until), sink);
+            }
+            let mut piece_end = self.windows.end();
             let mut at_rest = true;
             for c in &mut self.cursors {
                 c.seek(trapq, time);

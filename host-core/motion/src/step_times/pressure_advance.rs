@@ -18,6 +18,7 @@ use super::newton;
 use super::pieces::Piece;
 use super::polynomial::Quartic;
 use super::quadratic;
+use super::search::Windows;
 use crate::kinematics::ActuatorMap;
 use crate::trapq::{Segment, TrapQ};
 use alloc::vec::Vec;
@@ -29,6 +30,7 @@ pub(super) struct PressureAdvance {
     half_s: f64,
     /// Number of the segment under the window's left edge.
     index: u64,
+    windows: Windows,
 }
 
 /// f on one segment: a quadratic of the time since `start`.
@@ -50,7 +52,7 @@ impl Part {
 
 impl PressureAdvance {
     pub fn new(index: u64) -> Self {
-        Self { advances: Vec::new(), half_s: 0.0, index }
+        Self { advances: Vec::new(), half_s: 0.0, index, windows: Windows::default() }
     }
 
     pub fn set_advance(&mut self, from: f64, advance_s: f64) {
@@ -127,14 +129,19 @@ impl PressureAdvance {
         sink: &mut impl StepSink,
     ) {
         let mut parts = Vec::new();
+        self.windows.look_again();
+        let (axes, early_s) = (map.axes(), self.half_s);
         let mut time = from;
         while time < until {
+            if let Some((start, end)) = self.windows.at(trapq, time, axes, early_s) {
+                emitter.enter_window(start.max(from), end.min(until), sink);
+            }
             self.parts_under(map, trapq, time, &mut parts);
             let h = self.half_s;
             let Some(&last) = parts.last() else { return };
             let under = |t: f64| *parts.iter().find(|p| t < p.end).unwrap_or(&last);
             let (left, mid, right) = (under(time - h), under(time), under(time + h));
-            let end = (left.end + h).min(mid.end).min(right.end - h);
+            let end = (left.end + h).min(mid.end).min(right.end - h).min(self.windows.end());
             // An edge that rounding puts at `time` itself would stop the clock.
             let end = end.max(time + 1e-12);
             if parts.iter().any(|p| p.c[1] != 0.0 || p.c[2] != 0.0) {
