@@ -5,3 +5,4 @@ mod devices;
 mod link;
 mod motion;
 mod outputs;
+mod storm;

@@ -132,6 +132,8 @@ pub struct SerialQueue {
     srtt: f64,
     rttvar: f64,
     rto: f64,
+    /// Times in a row that nothing was acknowledged in time; each doubles the next wait.
+    timeouts: u32,
     rto_at: f64,
 
     deframer: Deframer,
@@ -177,6 +179,7 @@ impl SerialQueue {
             srtt: 0.0,
             rttvar: 0.0,
             rto: RTO_MIN_S,
+            timeouts: 0,
             rto_at: 0.0,
             deframer: Deframer::new(),
             unaccounted: 0,
@@ -320,6 +323,8 @@ impl SerialQueue {
         }
         self.receive_seq = rseq;
         self.nak = NakRound::default();
+        // The line works again. On one that damages much, hardly a block is measured, and waiting helps nobody.
+        self.timeouts = 0;
         if let Some((seq, sent_time)) = self.rtt_sample
             && rseq > seq
         {
@@ -327,7 +332,7 @@ impl SerialQueue {
             self.rtt_sample = None;
         }
         if let Some(oldest) = self.in_flight.front() {
-            self.rto_at = oldest.sent_time + self.rto;
+            self.rto_at = oldest.sent_time + self.wait_s();
         }
     }
 
@@ -342,6 +347,11 @@ impl SerialQueue {
             self.rto = self.srtt + (4.0 * self.rttvar).max(RTO_MARGIN_S);
         }
         self.rto = self.rto.clamp(RTO_MIN_S, RTO_MAX_S);
+    }
+
+    /// How long to wait for an acknowledgement.
+    fn wait_s(&self) -> f64 {
+        (self.rto * f64::from(1_u32 << self.timeouts.min(16))).min(RTO_MAX_S)
     }
 
     fn note_empty(&mut self, rseq: u64) {
@@ -366,7 +376,7 @@ impl SerialQueue {
                 self.nak.stale = self.in_flight.len() - 1;
                 self.repeat_all(now, out);
             } else if self.rto_at <= now + ROUNDING_S {
-                self.rto = (self.rto * 2.0).min(RTO_MAX_S);
+                self.timeouts += 1;
                 self.nak = NakRound::default();
                 self.repeat_all(now, out);
             }
@@ -479,7 +489,7 @@ impl SerialQueue {
         self.occupy_line(now, block.len);
         block.sent_time = self.line_free;
         if self.in_flight.is_empty() {
-            self.rto_at = self.line_free + self.rto;
+            self.rto_at = self.line_free + self.wait_s();
         }
         if self.rtt_sample.is_none() {
             self.rtt_sample = Some((block.seq, block.sent_time));
@@ -512,7 +522,7 @@ impl SerialQueue {
         self.retransmit_seq = self.send_seq;
         // Whether an answer belongs to the first or to the second sending cannot be known (Karn).
         self.rtt_sample = None;
-        self.rto_at = self.line_free + self.rto;
+        self.rto_at = self.line_free + self.wait_s();
     }
 
     fn occupy_line(&mut self, now: f64, bytes: usize) {
@@ -526,7 +536,7 @@ impl SerialQueue {
             retransmit_seq: self.retransmit_seq,
             srtt_s: self.srtt,
             rttvar_s: self.rttvar,
-            rto_s: self.rto,
+            rto_s: self.wait_s(),
             ready_bytes: self.ready_bytes as u64,
             upcoming_bytes: self.upcoming_bytes as u64,
             ..self.stats
