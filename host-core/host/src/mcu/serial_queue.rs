@@ -20,6 +20,8 @@ pub const BLOCKS_IN_FLIGHT: usize = 12;
 /// Bounds of the time after which a block without acknowledgement is sent again.
 pub const RTO_MIN_S: f64 = 0.025;
 pub const RTO_MAX_S: f64 = 5.0;
+/// Doublings of that time which outlive an acknowledgement.
+const TIMEOUTS_KEPT: u32 = 3;
 /// A steady line still holds back an answer by the few blocks before it.
 const RTO_MARGIN_S: f64 = 0.010;
 /// The micro-controller tells past from future within 2^31 ticks; commands stay this far inside it.
@@ -147,14 +149,18 @@ pub struct SerialQueue {
     pub received_trace: Trace,
 }
 
-/// One lost block makes the receiver nak every block behind it. A repetition answers the first; a second is worth it
-/// only after the naks that were already on their way.
+/// One lost block makes the receiver nak every block behind it. A repetition answers the first; the naks that were
+/// already on their way then say nothing new, those that come later do.
 #[derive(Default)]
 struct NakRound {
     wanted: bool,
     repeats: u8,
-    stale: usize,
+    /// Naks before this time are old.
+    news_from: f64,
 }
+
+/// Naks that are answered before something is acknowledged; a bound for a line that is slow and not bad.
+const NAK_REPEATS_MAX: u8 = 6;
 
 impl SerialQueue {
     pub fn new() -> Self {
@@ -291,7 +297,7 @@ impl SerialQueue {
         self.received_trace.push(block);
         let content = Content::from_slice(&block.bytes[2..len - 3])?;
         if content.as_slice().is_empty() {
-            self.note_empty(rseq);
+            self.note_empty(rseq, block.time);
             return None;
         }
         Some(Received { content, sent_time: self.last_acked_sent_time, receive_time: block.time })
@@ -323,12 +329,14 @@ impl SerialQueue {
         }
         self.receive_seq = rseq;
         self.nak = NakRound::default();
-        // The line works again. On one that damages much, hardly a block is measured, and waiting helps nobody.
-        self.timeouts = 0;
+        // The line works again. On one that damages much, hardly a block is measured, and a long wait helps nobody; on
+        // one that has become slow, the longest wait kept here is long enough for the next block to be measured.
+        self.timeouts = self.timeouts.min(TIMEOUTS_KEPT);
         if let Some((seq, sent_time)) = self.rtt_sample
             && rseq > seq
         {
             self.update_rto((time - sent_time).max(0.0));
+            self.timeouts = 0;
             self.rtt_sample = None;
         }
         if let Some(oldest) = self.in_flight.front() {
@@ -354,14 +362,11 @@ impl SerialQueue {
         (self.rto * f64::from(1_u32 << self.timeouts.min(16))).min(RTO_MAX_S)
     }
 
-    fn note_empty(&mut self, rseq: u64) {
+    fn note_empty(&mut self, rseq: u64, time: f64) {
         if rseq > self.last_ack_seq {
             self.last_ack_seq = rseq;
         } else if !self.in_flight.is_empty() {
-            match self.nak.stale.checked_sub(1) {
-                Some(left) => self.nak.stale = left,
-                None => self.nak.wanted = self.nak.repeats < 2,
-            }
+            self.nak.wanted |= time >= self.nak.news_from && self.nak.repeats < NAK_REPEATS_MAX;
         }
     }
 
@@ -373,8 +378,8 @@ impl SerialQueue {
             if self.nak.wanted {
                 self.nak.wanted = false;
                 self.nak.repeats += 1;
-                self.nak.stale = self.in_flight.len() - 1;
                 self.repeat_all(now, out);
+                self.nak.news_from = self.in_flight[0].sent_time + self.srtt;
             } else if self.rto_at <= now + ROUNDING_S {
                 self.timeouts += 1;
                 self.nak = NakRound::default();

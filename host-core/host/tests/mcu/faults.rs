@@ -43,6 +43,28 @@ fn corruption_and_loss_cost_time_but_no_command() {
     }
 }
 
+/// A wait that doubled while much was lost must not outlast the loss: commands have deadlines.
+#[test]
+fn a_line_that_loses_every_second_block_still_carries_each_within_half_a_second() {
+    let faults = Faults { corrupt: 0.005, lose: 0.005, ..Faults::default() };
+    let mut worst = 0;
+    for seed in 0..8 {
+        let mut bench = Bench::new(seed);
+        bench.connect();
+        bench.to_mcu.faults = faults;
+        bench.to_host.faults = faults;
+        let cmd = ping(&bench);
+        // As many as fill a block, every 20 ms.
+        for batch in 1..=500 {
+            send_pings(&bench, &cmd, 7 * (batch - 1)..7 * batch);
+            bench.run(bench.now + 0.02);
+            let behind = batch as usize - bench.fake.pings.len() / 7;
+            worst = worst.max(behind);
+        }
+    }
+    assert!(worst <= 25, "{worst} blocks, 20 ms apart, had not arrived");
+}
+
 #[test]
 fn delayed_blocks_are_not_executed_twice() {
     let faults = Faults { delay_s: 0.080, ..Faults::default() };
