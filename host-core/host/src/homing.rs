@@ -93,7 +93,6 @@ pub async fn homing_move(
     let toolhead = printer.toolhead().clone();
     toolhead.flush_step_generation();
     let from = toolhead.position();
-    let machine = &toolhead.machine;
     let mut marks: Vec<Mark> = Vec::new();
     for (endstop, e) in endstops.iter().enumerate() {
         for stepper in e.steppers() {
@@ -116,7 +115,7 @@ pub async fn homing_move(
     let all = printer.reactor.completion::<()>();
     let mut armed = Vec::new();
     for endstop in endstops {
-        let rest_s = rest_time(machine, endstop, from, to, distance / speed_mm_s);
+        let rest_s = rest_time(endstop, from, to, distance / speed_mm_s);
         let sample = Sampling { sample_s: SAMPLE_S, sample_count: SAMPLE_COUNT, rest_s };
         armed.push(endstop.home_start(print_time, sample, triggered));
     }
@@ -205,13 +204,11 @@ fn find_positions(
 
 /// How often an endstop is looked at: once a step of the motor that makes the most steps.
 fn rest_time(
-    machine: &crate::kinematics::Machine,
     endstop: &Rc<dyn Endstop>,
     from: Position,
     to: Position,
     move_s: f64,
 ) -> f64 {
-    let _ = machine;
     let steps = |s: &Rc<Stepper>| {
         let p = |q: Position| s.map().position([q[0], q[1], q[2]]);
         ((p(to) - p(from)) / s.step_distance()).abs()

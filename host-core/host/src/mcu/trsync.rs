@@ -63,6 +63,9 @@ impl TriggerReason {
     }
 }
 
+/// A report may take so long to arrive.
+const REPORT_GRACE_S: f64 = 0.1;
+
 struct Commands {
     start: Cmd,
     set_timeout: Cmd,
@@ -161,7 +164,30 @@ impl TriggerDispatch {
             let offset_s = timeout_s * REPORT_PART * at as f64 / trsyncs.len() as f64;
             trsync.start(print_time, offset_s, timeout_s);
         }
+        self.watch_reports(&done, timeout_s);
         done
+    }
+
+    /// The report of a trigger is sent once, and may be lost. When the micro-controllers must have stopped, one way or
+    /// the other, the wait ends; [`TriggerDispatch::stop`] asks why.
+    fn watch_reports(&self, done: &Completion<TriggerReason>, timeout_s: f64) {
+        let trsyncs = self.0.trsyncs.borrow().clone();
+        if trsyncs[0].mcu.is_offline() {
+            return;
+        }
+        let reactor = trsyncs[0].mcu.reactor().clone();
+        let (done, clock) = (done.clone(), reactor.clone());
+        reactor.spawn("trigger reports", async move {
+            while done.wait_until(clock.now() + timeout_s).await.is_none() {
+                let now = clock.now();
+                let is_over = |trsync: &Rc<Trsync>| {
+                    trsync.mcu.estimated_print_time(now) > trsync.expires_at.get() + REPORT_GRACE_S
+                };
+                if trsyncs.iter().any(is_over) {
+                    done.complete(TriggerReason::CommTimeout);
+                }
+            }
+        });
     }
 
     /// Waits for the trigger, at most until the micro-controller's clock has passed `print_time`.
