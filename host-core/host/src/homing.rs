@@ -203,12 +203,7 @@ fn find_positions(
 }
 
 /// How often an endstop is looked at: once a step of the motor that makes the most steps.
-fn rest_time(
-    endstop: &Rc<dyn Endstop>,
-    from: Position,
-    to: Position,
-    move_s: f64,
-) -> f64 {
+fn rest_time(endstop: &Rc<dyn Endstop>, from: Position, to: Position, move_s: f64) -> f64 {
     let steps = |s: &Rc<Stepper>| {
         let p = |q: Position| s.map().position([q[0], q[1], q[2]]);
         ((p(to) - p(from)) / s.step_distance()).abs()

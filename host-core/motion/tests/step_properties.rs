@@ -250,7 +250,12 @@ fn check_stay(truth: &Truth, origin: f64, step_mm: f64, count: i64, from: f64, t
         };
         let lasts = returned - left;
         let slack = (t - from) / 100.0;
-        prop_assert!(by <= step_mm && (lasts <= TWITCH_S * 1.1 || lasts <= left - from + slack), "{} mm for {} s", by, lasts);
+        prop_assert!(
+            by <= step_mm && (lasts <= TWITCH_S * 1.1 || lasts <= left - from + slack),
+            "{} mm for {} s",
+            by,
+            lasts
+        );
     }
     Ok(())
 }

@@ -80,7 +80,10 @@ fn must_be_as(clean: &Trace, trace: &Trace, whole: bool, what: &str) {
         for (n, (clean, got)) in motions(clean).iter().zip(motions(steps)).enumerate() {
             for (k, (clean, got)) in clean.iter().zip(&got).enumerate() {
                 assert_eq!(clean.1, got.1, "{what}: motor {motor}, motion {n}, step {k}: direction");
-                assert!(clean.0.abs_diff(got.0) <= SLACK_NS, "{what}: motor {motor}, motion {n}, step {k}: {clean:?} {got:?}");
+                assert!(
+                    clean.0.abs_diff(got.0) <= SLACK_NS,
+                    "{what}: motor {motor}, motion {n}, step {k}: {clean:?} {got:?}"
+                );
             }
         }
     }
@@ -111,7 +114,8 @@ fn a_bad_line_never_changes_a_step_in_silence() {
                     whole += 1;
                 }
                 Some(error) => {
-                    let said = ["Timer too close", "Communication timeout during homing", "Lost communication with MCU"];
+                    let said =
+                        ["Timer too close", "Communication timeout during homing", "Lost communication with MCU"];
                     assert!(said.iter().any(|text| error.contains(text)), "{what}: {error}");
                     must_be_as(&clean, &trace, false, &what);
                     stopped += 1;

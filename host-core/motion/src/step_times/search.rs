@@ -129,7 +129,10 @@ mod tests {
         let mut search = Search::default();
         search.set_rate(1e6);
         search.enter(1000, 2000);
-        assert_eq!(looks(&search, [1001, 1100, 1101, 1201, 1401, 1801, 1999]), [1100, 1100, 1200, 1400, 1800, 2000, 2000]);
+        assert_eq!(
+            looks(&search, [1001, 1100, 1101, 1201, 1401, 1801, 1999]),
+            [1100, 1100, 1200, 1400, 1800, 2000, 2000]
+        );
     }
 
     #[test]
