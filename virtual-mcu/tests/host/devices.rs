@@ -116,6 +116,33 @@ fn an_spi_driver_keeps_what_is_written() {
     assert_eq!(spi(&mut host, &[0x6a, 0, 0, 0, 0])[1..], [0, 0, 1, 0x23]);
 }
 
+#[test]
+fn a_shutdown_sends_each_device_its_last_words() {
+    let mut host = Host::connected(McuConfig::default());
+    let driver = host.mcu.attach_tmc_spi(host.pin("PB12") as u16, TmcKind::Tmc5160);
+    send!(host, allocate_oids, 2);
+    send!(host, config_spi, SPI, host.pin("PB12"), 0);
+    send!(host, spi_set_bus, SPI, 0, 3, 1_000_000);
+    send!(host, config_spi_shutdown, 1, SPI, &[0x90, 0, 0, 0, 0][..]);
+    host.finalize();
+    spi(&mut host, &[0x90, 0, 6, 31, 8]);
+    assert_eq!(host.mcu.tmc_register(driver, 0x10), 0x0006_1f08);
+    send!(host, emergency_stop);
+    assert_eq!(host.mcu.tmc_register(driver, 0x10), 0);
+}
+
+#[test]
+fn a_bus_without_a_select_pin_reaches_nobody_who_waits_for_one() {
+    let mut host = Host::connected(McuConfig::default());
+    let driver = host.mcu.attach_tmc_spi(host.pin("PB12") as u16, TmcKind::Tmc5160);
+    send!(host, allocate_oids, 1);
+    send!(host, config_spi_without_cs, SPI);
+    send!(host, spi_set_bus, SPI, 0, 3, 1_000_000);
+    host.finalize();
+    assert_eq!(spi(&mut host, &[0x90, 0, 6, 31, 8]), [0xff; 5]);
+    assert_eq!(host.mcu.tmc_register(driver, 0x10), 0);
+}
+
 /// CRC-8 of the drivers' data sheet, bit by bit.
 fn crc8(bytes: &[u8]) -> u8 {
     let mut crc = 0_u8;

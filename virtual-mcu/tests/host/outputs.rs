@@ -112,6 +112,26 @@ fn hardware_pwm_has_its_duty_and_its_guard() {
     assert_eq!(host.bench.duties.last().unwrap().2, 0.0);
 }
 
+#[test]
+fn an_output_can_be_set_at_once_with_its_guard_or_without_an_object() {
+    let mut host = digital_out(168_000_000, 0);
+    let pin = host.pin("PB0") as u16;
+    send!(host, update_digital_out, 0, 1);
+    assert_eq!(host.bench.edges.last().map(|edge| (edge.1, edge.2)), Some((pin, true)));
+    send!(host, update_digital_out, 0, 0);
+    host.run(3_000_000_000);
+    assert!(!host.mcu.is_shutdown(), "at its default an output needs no word");
+    send!(host, update_digital_out, 0, 1);
+    host.run(2_000_000_000);
+    host.assert_shutdown("Missed scheduling of next digital out event");
+
+    let mut host = configured(|_| {});
+    send!(host, set_digital_out, host.pin("PB2"), 1);
+    assert_eq!(host.bench.times(host.pin("PB2") as u16, true).len(), 1);
+    send!(host, set_pwm_out, host.pin("PB1"), 16_800, 16_384);
+    assert_eq!(host.bench.duties.last().map(|duty| duty.2), Some(0.5));
+}
+
 fn thermistor(host: &mut Host, code: u16, checks: i64) -> i64 {
     host.bench.analogs.insert(host.pin("PC0") as u16, code);
     let start = host.clock() + 1_680_000;
