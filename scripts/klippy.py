@@ -35,7 +35,7 @@ class Klippy:
         api = os.path.join(folder, "api")
         command = [python, os.path.join(klipper, "klippy/klippy.py"), os.path.join(folder, "printer.cfg")]
         command += ["-l", self.log, "-a", api, "-I", os.path.join(folder, "console")]
-        self.process = subprocess.Popen(first_in_line() + command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(first_in_line(5) + command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         self.said, self.pending, self.answers, self.number = [], b"", {}, 0
         end = time.monotonic() + 30
         self.socket = socket.socket(socket.AF_UNIX)
@@ -97,9 +97,9 @@ class Failure(Exception):
     pass
 
 
-def first_in_line():
-    """Both have deadlines; on a busy computer they need to come first, where we may ask for that."""
-    for first in (["chrt", "-f", "5"], ["nice", "-n", "-10"]):
+def first_in_line(priority):
+    """Both have deadlines; on a busy computer they need to come first, where we may ask for that: the board first."""
+    for first in (["chrt", "-f", str(priority)], ["nice", "-n", "-10"]):
         if shutil.which(first[0]) and subprocess.run(first + ["true"], capture_output=True).returncode == 0:
             return first
     return []
@@ -150,7 +150,7 @@ def main():
         file.write("\n".join(moves(1000)) + "\n")
     told = open(os.path.join(folder, "mcu.json"), "w+")
     command = [args.drydock, "mcu", "--pty", port, "--scenario", SCENARIO, "--json"]
-    mcu = subprocess.Popen(first_in_line() + command, stdout=told)
+    mcu = subprocess.Popen(first_in_line(10) + command, stdout=told)
     klippy = None
     try:
         klippy = Klippy(args.python, args.klipper, folder)
