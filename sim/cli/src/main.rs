@@ -3,6 +3,8 @@
 mod check;
 mod files;
 #[cfg(unix)]
+mod host;
+#[cfg(unix)]
 mod mcu;
 mod offline;
 mod recordings;
@@ -35,6 +37,9 @@ enum Command {
     /// Put the virtual printer behind a pseudo-terminal, in real time, for Klipper or another host.
     #[cfg(unix)]
     Mcu(mcu::McuArgs),
+    /// Drive real boards, or a virtual printer: Drydock's host on a wall clock, with a console.
+    #[cfg(unix)]
+    Host(host::HostArgs),
     /// Name every mistake of a printer.cfg, without a printer.
     Check(check::CheckArgs),
     /// Write the planned moves of a G-code file.
@@ -57,6 +62,8 @@ fn main() -> ExitCode {
         Some(Command::Test(args)) => test::test(args),
         #[cfg(unix)]
         Some(Command::Mcu(args)) => mcu::mcu(args),
+        #[cfg(unix)]
+        Some(Command::Host(args)) => host::host(args),
         Some(Command::Check(args)) => check::check(args),
         Some(Command::Plan(args)) => offline::plan(args),
         Some(Command::Steps(args)) => offline::steps(args),

@@ -19,10 +19,12 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Waits until one of these can be read or has hung up, at most for `at_most`. A signal ends the wait early.
-pub fn wait(ports: &[BorrowedFd<'_>], at_most: Duration) {
+/// Waits until one of these can be read or has hung up, at most for `at_most`, and says which. A signal ends the wait
+/// early.
+pub fn wait(ports: &[BorrowedFd<'_>], at_most: Duration) -> Vec<bool> {
     let mut fds: Vec<PollFd<'_>> = ports.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     wait_for(&mut fds, at_most);
+    fds.iter().map(|fd| !fd.revents().is_empty()).collect()
 }
 
 fn wait_for(fds: &mut [PollFd<'_>], at_most: Duration) {

@@ -22,7 +22,7 @@ fn heard(pty: &mut Pty, len: usize) -> Vec<u8> {
     let (mut heard, mut buffer) = (Vec::new(), [0; 64]);
     while heard.len() < len {
         match pty.read(&mut buffer).unwrap() {
-            PtyRead::Bytes(0) => drydock_port::wait(&[std::os::fd::AsFd::as_fd(pty)], PATIENCE),
+            PtyRead::Bytes(0) => drop(drydock_port::wait(&[std::os::fd::AsFd::as_fd(pty)], PATIENCE)),
             PtyRead::Bytes(len) => heard.extend_from_slice(&buffer[..len]),
             PtyRead::NoClient => panic!("the client is there"),
         }

@@ -196,6 +196,15 @@ fn setup_error(error: SetupError) -> PrepareError {
     }
 }
 
+/// Reads a printer.cfg for a session that prints a file, which may lie outside the configuration's own folder for them.
+pub fn config_for_print(source: &dyn FileSource, path: &str) -> Result<Config, PrepareError> {
+    let config = Config::parse(source, path).map_err(PrepareError::Config)?;
+    if config.has_section("virtual_sdcard") {
+        return Ok(config);
+    }
+    Config::parse(&Appended { inner: source, path, text: SD_CARD }, path).map_err(PrepareError::Config)
+}
+
 /// A scenario's files, read and checked.
 struct Built {
     config: Config,
