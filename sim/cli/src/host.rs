@@ -217,7 +217,7 @@ impl Shell {
                 if self.args.gcode.is_some() || self.console.is_closed() {
                     return Ok(End::Failed);
                 }
-                self.console.say("// waiting for the port to come back");
+                self.say("// waiting for the port to come back");
                 self.reconnect(session, false, f64::INFINITY)?;
                 continue;
             }
@@ -227,7 +227,7 @@ impl Shell {
                         return Err(error);
                     }
                     // Klipper too stays up with a printer.cfg that it cannot read, so that it can be mended.
-                    self.console.say(&format!("!! {error}"));
+                    self.say(&format!("!! {error}"));
                     self.await_restart_line();
                     self.restart = Some(());
                 }
@@ -246,11 +246,11 @@ impl Shell {
                     }
                     _ => {}
                 }
-            } else if self.state != State::Startup {
-                for line in self.console.take_lines() {
+            } else {
+                for line in self.console.take_lines(self.state != State::Startup) {
                     self.type_line(session, &line);
                 }
-                if self.console.is_closed() && (!session.host.is_busy() && self.console.is_idle() || is_over) {
+                if self.console.is_closed() && self.console.is_idle() && (is_over || !session.host.is_busy()) {
                     return Ok(if is_over || !self.errors.is_empty() { End::Failed } else { End::Done });
                 }
             }
@@ -305,7 +305,7 @@ impl Shell {
             if ready == [true] {
                 self.console.read();
             }
-            let lines = self.console.take_lines();
+            let lines = self.console.take_lines(true);
             if lines.iter().any(|line| line.trim().to_ascii_uppercase().ends_with("RESTART")) {
                 return;
             }
@@ -321,7 +321,7 @@ impl Shell {
                     if line.starts_with("!!") {
                         self.errors.push(line.clone());
                     }
-                    if self.args.json { eprintln!("{line}") } else { self.console.say(&line) }
+                    self.say(&line);
                 }
                 Output::File { path, content } => self.save(&path, &content)?,
                 Output::Restart { .. } => self.restart = Some(()),
@@ -332,9 +332,14 @@ impl Shell {
         self.log.flush()
     }
 
+    /// A response of the printer's.
+    fn say(&self, line: &str) {
+        if self.args.json { eprintln!("{line}") } else { say!("{line}") }
+    }
+
     fn enter(&mut self, state: State) {
-        if state == State::Ready && !self.args.json {
-            self.console.say("// Printer is ready");
+        if state == State::Ready {
+            self.say("// Printer is ready");
         }
         self.state = state;
     }
@@ -369,7 +374,9 @@ impl Shell {
             found.is_some()
         });
         self.counts = found.unwrap_or_default();
-        for line in ["TURN_OFF_HEATERS", "M84"] {
+        let known = |line: &&str| session.host.printer().gcode.has_command(line);
+        let lines: Vec<&str> = ["TURN_OFF_HEATERS", "M84"].into_iter().filter(known).collect();
+        for line in lines {
             let pending = session.host.console(line);
             self.wait_for(session, FAREWELL_S, |_| pending.is_done());
         }

@@ -4,6 +4,8 @@ mod check;
 mod files;
 #[cfg(unix)]
 mod host;
+#[cfg(all(test, unix))]
+mod loopback;
 #[cfg(unix)]
 mod mcu;
 mod offline;

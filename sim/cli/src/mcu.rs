@@ -1,6 +1,6 @@
 //! `drydock mcu`: the virtual printer behind pseudo-terminals, in real time, for any host that speaks Klipper's protocol.
 
-mod shell;
+pub mod shell;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};

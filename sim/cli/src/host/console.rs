@@ -6,8 +6,6 @@ use std::os::fd::AsFd;
 
 use drydock_host::host::Pending;
 
-use crate::term::say;
-
 pub struct Console {
     /// Standard input without a buffer of its own, so that a look at it never waits; None: it is closed.
     input: Option<File>,
@@ -36,7 +34,7 @@ impl Console {
 
     /// Nothing more will be typed.
     pub fn is_closed(&self) -> bool {
-        self.input.is_none() && !self.is_mute && self.lines.is_empty()
+        self.input.is_none() && !self.is_mute
     }
 
     /// Takes what has been typed; to be called when there is something.
@@ -60,8 +58,12 @@ impl Console {
         }
     }
 
-    pub fn take_lines(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.lines)
+    /// What was typed; before the printer is up, only what is meant for it as it is then.
+    pub fn take_lines(&mut self, is_up: bool) -> Vec<String> {
+        let now = |line: &mut String| {
+            is_up || ["M112", "STATUS", "RESTART", "FIRMWARE_RESTART"].contains(&line.to_uppercase().as_str())
+        };
+        self.lines.extract_if(.., now).collect()
     }
 
     pub fn typed(&mut self, line: Pending) {
@@ -71,10 +73,6 @@ impl Console {
     /// Whether all that was typed is done.
     pub fn is_idle(&mut self) -> bool {
         self.typed.retain(|line| !line.is_done());
-        self.typed.is_empty()
-    }
-
-    pub fn say(&self, line: &str) {
-        say!("{line}");
+        self.typed.is_empty() && self.lines.is_empty()
     }
 }
