@@ -70,6 +70,7 @@ pub struct VirtualMcu {
     silicon: Silicon,
     /// The chip is taken until then.
     free_tick: u64,
+    restarts: u32,
 }
 
 /// Receive buffer of the chip's UART, which hosts respect.
@@ -99,7 +100,7 @@ impl VirtualMcu {
             lights: Vec::new(),
             oscillator,
         };
-        let mut mcu = Self { config, dictionary, firmware: Firmware::new(), silicon, free_tick: 0 };
+        let mut mcu = Self { config, dictionary, firmware: Firmware::new(), silicon, free_tick: 0, restarts: 0 };
         mcu.firmware.start(&mut VirtualBoard { silicon: &mut mcu.silicon, wires: &mut NoWires });
         mcu
     }
@@ -276,6 +277,7 @@ impl VirtualMcu {
     pub fn restart<W: Wires + ?Sized>(&mut self, wires: &mut W) {
         let silicon = &mut self.silicon;
         silicon.reset_requested = false;
+        self.restarts += 1;
         silicon.oscillator.restart(silicon.now_ns);
         silicon.now_tick = 0;
         self.free_tick = 0;
@@ -290,6 +292,11 @@ impl VirtualMcu {
         let mut board = VirtualBoard { silicon, wires };
         self.firmware.start(&mut board);
         self.firmware.announce(&mut board);
+    }
+
+    /// How often the chip has been restarted, by command or by its button.
+    pub fn restarts(&self) -> u32 {
+        self.restarts
     }
 
     /// Whether the firmware has sent anything that has not been taken.

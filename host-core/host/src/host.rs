@@ -5,7 +5,7 @@
 //! ```
 //! The shell is the twin (simulated time), or `drydock host` (a wall clock and a serial port).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::config::{Config, ConfigError};
@@ -28,6 +28,23 @@ pub struct Pending(Rc<Cell<bool>>);
 impl Pending {
     pub fn is_done(&self) -> bool {
         self.0.get()
+    }
+}
+
+/// A motor's count of microsteps as the host has it and as its micro-controller has it, which answered or did not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MotorCount {
+    pub motor: String,
+    pub host_steps: i64,
+    pub mcu_steps: Option<i64>,
+}
+
+/// An answer that takes time.
+pub struct Awaited<T>(Rc<RefCell<Option<T>>>);
+
+impl<T> Awaited<T> {
+    pub fn take(&self) -> Option<T> {
+        self.0.borrow_mut().take()
     }
 }
 
@@ -114,6 +131,47 @@ impl Host {
             done.set(true);
         });
         pending
+    }
+
+    /// Every motor's count, here and in its micro-controller. They agree when nothing moves.
+    pub fn motor_counts(&self) -> Awaited<Vec<MotorCount>> {
+        let answer = Awaited(Rc::default());
+        let (printer, counts) = (self.printer.clone(), answer.0.clone());
+        self.printer.reactor.spawn("motor counts", async move {
+            let steppers = if printer.has_toolhead() { stepper_enable::all(&printer) } else { Vec::new() };
+            let mut all = Vec::new();
+            for stepper in steppers {
+                let mcu_steps = stepper.mcu_stepper().query_position_steps().await.ok();
+                all.push(MotorCount { motor: stepper.name().into(), host_steps: stepper.mcu_position(), mcu_steps });
+            }
+            counts.replace(Some(all));
+        });
+        answer
+    }
+
+    /// Restarts the firmware of every micro-controller that has been identified. This session is over then.
+    pub fn restart_firmware(&self) -> Pending {
+        let pending = Pending(Rc::default());
+        let (printer, done) = (self.printer.clone(), pending.0.clone());
+        self.printer.reactor.spawn("firmware restart", async move {
+            for mcu in printer.mcus() {
+                if let Err(error) = mcu.firmware_restart().await {
+                    printer.log(error.to_string());
+                }
+            }
+            done.set(true);
+        });
+        pending
+    }
+
+    /// Stops everything at once, out of turn: M112, a port that is gone.
+    pub fn shut_down(&self, message: &str) {
+        self.printer.invoke_shutdown(message);
+    }
+
+    /// Is a line from the terminal, a macro or a print file in progress?
+    pub fn is_busy(&self) -> bool {
+        self.printer.gcode.is_busy() || self.is_printing()
     }
 
     /// What the host believes of a heater, by its section's name.

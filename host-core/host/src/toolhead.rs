@@ -53,6 +53,8 @@ const HOLD_BACK_S: f64 = 0.001;
 /// A homing move is sent in pieces of this length, at most [`DRIP_AHEAD_S`] ahead.
 const DRIP_PIECE_S: f64 = 0.050;
 const DRIP_AHEAD_S: f64 = 0.100;
+/// A wait shorter than this may end before the time that it was computed for, and would begin anew for ever.
+const ROUNDING_S: f64 = 1e-9;
 /// Distance of the corrections to the clocks of other micro-controllers.
 const STEER_PERIOD_S: f64 = 1.0;
 
@@ -637,7 +639,7 @@ impl ToolHead {
         let finish = end + self.window() + HOLD_BACK_S;
         while sent < finish && stop.get().is_none() {
             let ahead = sent - self.mcu.estimated_print_time(reactor.now());
-            if ahead > DRIP_AHEAD_S {
+            if ahead > DRIP_AHEAD_S + ROUNDING_S {
                 stop.wait_until(reactor.now() + (ahead - DRIP_AHEAD_S)).await;
                 continue;
             }

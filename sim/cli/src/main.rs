@@ -2,11 +2,19 @@
 
 mod check;
 mod files;
+#[cfg(unix)]
+mod host;
+#[cfg(all(test, unix))]
+mod loopback;
+#[cfg(unix)]
+mod mcu;
 mod offline;
 mod recordings;
 mod run;
 mod term;
 mod test;
+#[cfg(unix)]
+mod wall;
 
 use std::process::ExitCode;
 
@@ -28,6 +36,12 @@ enum Command {
     Run(run::RunArgs),
     /// Run scenarios and check what they expect.
     Test(test::TestArgs),
+    /// Put the virtual printer behind a pseudo-terminal, in real time, for Klipper or another host.
+    #[cfg(unix)]
+    Mcu(mcu::McuArgs),
+    /// Drive real boards, or a virtual printer: Drydock's host on a wall clock, with a console.
+    #[cfg(unix)]
+    Host(host::HostArgs),
     /// Name every mistake of a printer.cfg, without a printer.
     Check(check::CheckArgs),
     /// Write the planned moves of a G-code file.
@@ -48,6 +62,10 @@ fn main() -> ExitCode {
         None => run::demo(),
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Test(args)) => test::test(args),
+        #[cfg(unix)]
+        Some(Command::Mcu(args)) => mcu::mcu(args),
+        #[cfg(unix)]
+        Some(Command::Host(args)) => host::host(args),
         Some(Command::Check(args)) => check::check(args),
         Some(Command::Plan(args)) => offline::plan(args),
         Some(Command::Steps(args)) => offline::steps(args),

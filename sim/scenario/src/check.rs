@@ -134,19 +134,19 @@ fn holds(condition: &Condition, seen: bool, view: &View<'_>) -> Result<String, S
 /// The present value; None if the machine has no such thing.
 pub fn measure(quantity: &Quantity, view: &View<'_>) -> Option<f64> {
     let (twin, truth) = (view.twin, view.truth);
-    let heater = |name: &String| twin.heater_names.iter().position(|n| n == name);
+    let heater = |name: &String| twin.bench.heater_names.iter().position(|n| n == name);
     Some(match quantity {
         Quantity::TrueTemperature(name) => truth.heaters.get(heater(name)?)?.body_c,
         Quantity::MeasuredTemperature(name) => twin.host.heater(name)?.measured_c,
-        Quantity::HeaterDuty(name) => *twin.loom.heater_duty.get(heater(name)?)?,
+        Quantity::HeaterDuty(name) => *twin.bench.loom.heater_duty.get(heater(name)?)?,
         Quantity::NozzleX => truth.nozzle_mm[0],
         Quantity::NozzleY => truth.nozzle_mm[1],
         Quantity::NozzleZ => truth.nozzle_mm[2],
-        Quantity::RingingUm => twin.plant.ringing_um(),
-        Quantity::PeakRingingUm => twin.plant.peak_ringing_um(),
+        Quantity::RingingUm => twin.bench.plant.ringing_um(),
+        Quantity::PeakRingingUm => twin.bench.plant.peak_ringing_um(),
         Quantity::LostSteps => truth.motors.iter().map(|m| m.lost_full_steps.unsigned_abs()).sum::<u64>() as f64,
         Quantity::LostStepsOf(name) => {
-            let motor = twin.plant.machine().motors.iter().position(|m| m.name == *name)?;
+            let motor = twin.bench.plant.machine().motors.iter().position(|m| m.name == *name)?;
             truth.motors.get(motor)?.lost_full_steps as f64
         }
         Quantity::RetransmittedBytes => twin.host.retransmitted_bytes() as f64,

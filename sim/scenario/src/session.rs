@@ -7,8 +7,9 @@ use drydock_host::config::{Config, MapSource};
 use drydock_host::printer::{Output, State};
 use drydock_plant::Truth;
 use drydock_recording::{End, Figure};
+use drydock_twin::bench::SetupError;
 use drydock_twin::recorder::Recorder;
-use drydock_twin::world::{SetupError, Turn, Twin};
+use drydock_twin::world::{Turn, Twin};
 
 use crate::check::{Checks, Failure, View};
 use crate::model::{Act, Expectation, TimedFault};
@@ -142,7 +143,7 @@ impl Session {
         let (due, later) = std::mem::take(&mut self.faults).into_iter().partition(|f| (f.at_s * 1e9) as u64 <= now);
         self.faults = later;
         let due: Vec<TimedFault> = due;
-        due.iter().for_each(|f| self.twin.inject(&f.fault));
+        due.iter().for_each(|f| self.twin.bench.inject(&f.fault));
     }
 
     /// Goes on with the story as far as it can without time passing.
@@ -250,12 +251,12 @@ impl Session {
             recorder.sample(&mut self.twin).map_err(std::io::Error::other)?;
         } else {
             // Nobody wants them; do not let them pile up.
-            self.twin.plant.take_beads(&mut state.beads);
-            self.twin.plant.take_events(&mut state.events);
+            self.twin.bench.plant.take_beads(&mut state.beads);
+            self.twin.bench.plant.take_events(&mut state.events);
             state.beads.clear();
             state.events.clear();
         }
-        self.twin.plant.truth_into(&mut state.truth);
+        self.twin.bench.plant.truth_into(&mut state.truth);
         for (highest, heater) in state.highest_c.iter_mut().zip(&state.truth.heaters) {
             *highest = highest.max(heater.body_c);
         }
@@ -272,8 +273,8 @@ impl Session {
     }
 
     fn finish(mut self, mut state: RunState) -> std::io::Result<Outcome> {
-        self.twin.plant.advance(self.twin.now_ns());
-        self.twin.plant.truth_into(&mut state.truth);
+        self.twin.bench.plant.advance(self.twin.now_ns());
+        self.twin.bench.plant.truth_into(&mut state.truth);
         let view = View {
             twin: &self.twin,
             truth: &state.truth,
@@ -282,7 +283,7 @@ impl Session {
         };
         let expects = !state.checks.is_empty();
         let failures = state.checks.finish(self.twin.now_s(), &view);
-        let temperatures = self.twin.heater_names.iter().enumerate();
+        let temperatures = self.twin.bench.heater_names.iter().enumerate();
         let temperatures = temperatures
             .map(|(i, name)| {
                 let now = state.truth.heaters.get(i).map_or(0.0, |h| h.body_c);
@@ -291,16 +292,16 @@ impl Session {
             })
             .collect();
         let outcome = Outcome {
-            fingerprint: self.twin.fingerprint(),
+            fingerprint: self.twin.bench.fingerprint(),
             sim_s: self.twin.now_s(),
             print_time_s: state.print_time_s,
             lost_steps: state.truth.motors.iter().map(|m| m.lost_full_steps.abs()).sum(),
             lost_by_motor: lost_by_motor(&self.twin, &state.truth),
-            peak_ringing_um: self.twin.plant.peak_ringing_um(),
+            peak_ringing_um: self.twin.bench.plant.peak_ringing_um(),
             steps: self.twin.steps(),
             temperatures,
             failures,
-            shutdown: state.shutdown.or(self.twin.mcu_shutdown()),
+            shutdown: state.shutdown.or(self.twin.bench.shutdown()),
             errors: state.errors,
             terminal: state.terminal,
             files: state.files,
@@ -323,7 +324,7 @@ impl Session {
 }
 
 fn lost_by_motor(twin: &Twin, truth: &Truth) -> Vec<(String, i64)> {
-    let names = twin.plant.machine().motors.iter().map(|m| m.name.clone());
+    let names = twin.bench.plant.machine().motors.iter().map(|m| m.name.clone());
     names.zip(truth.motors.iter().map(|m| m.lost_full_steps)).collect()
 }
 
@@ -347,7 +348,7 @@ impl RunState {
         RunState {
             checks: Checks::new(session.expect.clone()),
             truth: Truth::default(),
-            highest_c: vec![0.0; session.twin.heater_names.len()],
+            highest_c: vec![0.0; session.twin.bench.heater_names.len()],
             errors: Vec::new(),
             terminal: Vec::new(),
             files: Vec::new(),

@@ -13,9 +13,10 @@ use drydock_plant::drive::Drive;
 use drydock_plant::heater::Body;
 use drydock_plant::hotend::Hotend;
 use drydock_recording::{Chip, Header, Stepper};
+use drydock_twin::bench::{Bench, BenchSetup, SetupError};
 use drydock_twin::recorder::Recorder;
 use drydock_twin::wiring::{self, Device, Wiring};
-use drydock_twin::world::{SetupError, Twin, TwinSetup};
+use drydock_twin::world::{Twin, TwinSetup};
 use drydock_virtual_mcu::{McuConfig, SerialConfig};
 
 use crate::check::condition_of;
@@ -130,24 +131,7 @@ pub fn prepare(
     disk: &dyn Disk,
     options: &RunOptions,
 ) -> Result<Session, PrepareError> {
-    let config_path = folder.join(&scenario.config);
-    let config_path = config_path.to_string_lossy();
-    let source = Appended { inner: disk.source(), path: &config_path, text: &scenario.config_append };
-    // A path that leads nowhere is the scenario's mistake, and told as such.
-    source.read(&config_path).map_err(|why| {
-        let written = format!("\"{}\"", scenario.config);
-        scenario.source.wrong(&[&written], format!("the printer.cfg {config_path} cannot be read: {why}"))
-    })?;
-    let mut config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
-    let prints_a_file = scenario.story.iter().any(|act| matches!(act, Act::Print(_)));
-    if prints_a_file && !config.has_section("virtual_sdcard") {
-        let text = format!("{}\n{SD_CARD}", scenario.config_append);
-        let source = Appended { inner: disk.source(), path: &config_path, text: &text };
-        config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
-    }
-    let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Config(vec![e]))?;
-    change_machine(&mut wiring, scenario, folder)?;
-    check_names(scenario, &wiring)?;
+    let Built { config, config_path, mut bench } = build(scenario, folder, disk, options.seed)?;
     let mut prints = Vec::new();
     for act in &scenario.story {
         let Act::Print(file) = act else { continue };
@@ -158,26 +142,18 @@ pub fn prepare(
         })?;
         prints.push((print_name(file), path));
     }
-    let seed = options.seed.unwrap_or(scenario.seed);
-    let mcus: Vec<McuConfig> = wiring.mcus.iter().map(|name| mcu_config(name, scenario)).collect();
-    let header = header(scenario, &config, &wiring, &mcus, seed, options);
-    let machine = wiring.machine.clone();
+    let header = header(scenario, &config, &bench, options);
+    let machine = bench.wiring.machine.clone();
+    bench.record_clocks_hz = options.recording.as_ref().map(|_| header.steppers.iter().map(|s| s.clock_hz).collect());
     let config_files = MapSource::new(config.files().iter().map(|f| (&*f.path, f.text.as_str())));
     let twin = Twin::new(TwinSetup {
         config,
-        wiring,
+        bench,
         files: disk.prints(prints),
-        seed,
         options: Options { trace_lines: options.recording.is_some(), ..Options::default() },
-        mcus,
-        line: line_config(&scenario.line),
-        record_clocks_hz: options.recording.as_ref().map(|_| header.steppers.iter().map(|s| s.clock_hz).collect()),
         sample_ns: (1e9 / scenario.sample_hz.clamp(1.0, 100_000.0)) as u64,
     });
-    let twin = twin.map_err(|e| match e {
-        SetupError::Config(errors) => PrepareError::Config(errors),
-        other => PrepareError::Setup(other.to_string()),
-    })?;
+    let twin = twin.map_err(setup_error)?;
     let recorder = match &options.recording {
         Some(path) => {
             let to = Box::new(std::io::BufWriter::new(create(path)?));
@@ -198,9 +174,72 @@ pub fn prepare(
         expect: scenario.expect.clone(),
         end_s: scenario.end_s,
         config_files,
-        config_path: config_path.into_owned(),
+        config_path,
         log,
     })
+}
+
+/// Builds the printer of a scenario without a host: for a host elsewhere, which brings its own story.
+pub fn prepare_bench(
+    scenario: &Scenario,
+    folder: &Path,
+    disk: &dyn Disk,
+    seed: Option<u64>,
+) -> Result<Bench, PrepareError> {
+    Bench::new(build(scenario, folder, disk, seed)?.bench).map_err(setup_error)
+}
+
+fn setup_error(error: SetupError) -> PrepareError {
+    match error {
+        SetupError::Config(errors) => PrepareError::Config(errors),
+        other => PrepareError::Setup(other.to_string()),
+    }
+}
+
+/// Reads a printer.cfg for a session that prints a file, which may lie outside the configuration's own folder for them.
+pub fn config_for_print(source: &dyn FileSource, path: &str) -> Result<Config, PrepareError> {
+    let config = Config::parse(source, path).map_err(PrepareError::Config)?;
+    if config.has_section("virtual_sdcard") {
+        return Ok(config);
+    }
+    Config::parse(&Appended { inner: source, path, text: SD_CARD }, path).map_err(PrepareError::Config)
+}
+
+/// A scenario's files, read and checked.
+struct Built {
+    config: Config,
+    config_path: String,
+    bench: BenchSetup,
+}
+
+fn build(scenario: &Scenario, folder: &Path, disk: &dyn Disk, seed: Option<u64>) -> Result<Built, PrepareError> {
+    let config_path = folder.join(&scenario.config);
+    let config_path = config_path.to_string_lossy();
+    let source = Appended { inner: disk.source(), path: &config_path, text: &scenario.config_append };
+    // A path that leads nowhere is the scenario's mistake, and told as such.
+    source.read(&config_path).map_err(|why| {
+        let written = format!("\"{}\"", scenario.config);
+        scenario.source.wrong(&[&written], format!("the printer.cfg {config_path} cannot be read: {why}"))
+    })?;
+    let mut config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    let prints_a_file = scenario.story.iter().any(|act| matches!(act, Act::Print(_)));
+    if prints_a_file && !config.has_section("virtual_sdcard") {
+        let text = format!("{}\n{SD_CARD}", scenario.config_append);
+        let source = Appended { inner: disk.source(), path: &config_path, text: &text };
+        config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
+    }
+    let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Config(vec![e]))?;
+    change_machine(&mut wiring, scenario, folder)?;
+    check_names(scenario, &wiring)?;
+    let mcus: Vec<McuConfig> = wiring.mcus.iter().map(|name| mcu_config(name, scenario)).collect();
+    let bench = BenchSetup {
+        wiring,
+        seed: seed.unwrap_or(scenario.seed),
+        mcus,
+        line: line_config(&scenario.line),
+        record_clocks_hz: None,
+    };
+    Ok(Built { config, config_path: config_path.into_owned(), bench })
 }
 
 /// What the virtual SD card calls a file: its name without folders.
@@ -366,14 +405,8 @@ fn line_config(line: &Line) -> SerialConfig {
     }
 }
 
-fn header(
-    scenario: &Scenario,
-    config: &Config,
-    wiring: &Wiring,
-    mcus: &[McuConfig],
-    seed: u64,
-    options: &RunOptions,
-) -> Header {
+fn header(scenario: &Scenario, config: &Config, bench: &BenchSetup, options: &RunOptions) -> Header {
+    let (wiring, mcus) = (&bench.wiring, &bench.mcus);
     let pretty = ron::ser::PrettyConfig::default();
     let text = |files: &[drydock_host::config::SourceText]| {
         files.iter().map(|f| f.text.to_string()).collect::<Vec<_>>().join("\n")
@@ -394,7 +427,7 @@ fn header(
         program: format!("drydock {}", env!("CARGO_PKG_VERSION")),
         title: scenario.title.clone(),
         command: options.command.clone(),
-        seed,
+        seed: bench.seed,
         scenario_ron: ron::ser::to_string_pretty(scenario, pretty.clone()).unwrap_or_default(),
         printer_cfg: text(config.files()),
         machine_ron: ron::ser::to_string_pretty(machine, pretty).unwrap_or_default(),

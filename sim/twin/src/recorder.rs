@@ -82,7 +82,7 @@ impl Recorder {
     /// A sample of the twin at its present time.
     pub fn sample(&mut self, twin: &mut Twin) -> Result<(), Error> {
         let at_ns = twin.now_ns();
-        twin.plant.truth_into(&mut self.truth);
+        twin.bench.plant.truth_into(&mut self.truth);
         let truth = &self.truth;
         let e_mm = self.extruder_motor.and_then(|i| truth.motors.get(i)).map_or(0.0, |m| m.commanded_mm);
         let (d, n) = (truth.drive_mm, truth.nozzle_mm);
@@ -108,7 +108,7 @@ impl Recorder {
     }
 
     fn slow_sample(&mut self, twin: &Twin, at_ns: u64) -> Result<(), Error> {
-        for (i, name) in twin.heater_names.iter().enumerate() {
+        for (i, name) in twin.bench.heater_names.iter().enumerate() {
             let believed = twin.host.heater(name).unwrap_or_default();
             self.writer.push(Thermal {
                 at_ns,
@@ -128,25 +128,25 @@ impl Recorder {
                 lost_steps: m.lost_full_steps as i32,
             })?;
         }
-        for (fan, speed) in twin.loom.fan_duty.iter().enumerate() {
+        for (fan, speed) in twin.bench.loom.fan_duty.iter().enumerate() {
             if self.last_fans.get(fan) != Some(speed) {
                 self.writer.push(Fan { at_ns, fan: fan as u8, speed: *speed })?;
             }
         }
-        self.last_fans.clone_from(&twin.loom.fan_duty);
+        self.last_fans.clone_from(&twin.bench.loom.fan_duty);
         Ok(())
     }
 
     /// Runs of steps end here, so that those of all motors come in the order of time.
     fn steps(&mut self, twin: &mut Twin) -> Result<(), Error> {
-        let Some(log) = &mut twin.loom.step_log else { return Ok(()) };
+        let Some(log) = &mut twin.bench.loom.step_log else { return Ok(()) };
         log.take().try_for_each(|run| self.writer.push(run))
     }
 
     /// Takes what has gathered since the last time.
     fn drain(&mut self, twin: &mut Twin) -> Result<(), Error> {
         self.beads.clear();
-        twin.plant.take_beads(&mut self.beads);
+        twin.bench.plant.take_beads(&mut self.beads);
         for bead in &self.beads {
             while let Some((_, feature)) = self.features.pop_front_if(|(from_ns, _)| *from_ns <= bead.start_ns) {
                 self.feature = feature;
@@ -169,15 +169,15 @@ impl Recorder {
             self.writer.push(Move { line_no: self.line_no, ..planned })?;
         }
         self.events.clear();
-        twin.plant.take_events(&mut self.events);
+        twin.bench.plant.take_events(&mut self.events);
         for event in &self.events {
             let (severity, text) = describe(&event.kind);
             self.writer.push(Event { at_ns: event.at_ns, severity, source: "plant".into(), text })?;
         }
-        for (at_ns, mcu, pin, value) in twin.loom.pin_log.drain(..) {
+        for (at_ns, mcu, pin, value) in twin.bench.loom.pin_log.drain(..) {
             self.writer.push(Pin { at_ns, pin: pin | (mcu as u16) << 12, value })?;
         }
-        for (at_ns, chip, raw) in twin.loom.accel_log.drain(..) {
+        for (at_ns, chip, raw) in twin.bench.loom.accel_log.drain(..) {
             self.writer.push(Accel { at_ns, chip, raw })?;
         }
         Ok(())

@@ -22,6 +22,9 @@ pub struct DriverState {
     pub forward: bool,
     pub both_edges: bool,
     pub steps: u64,
+    /// Steps forward less steps backward since its micro-controller started: what the firmware's own counter says, with
+    /// printer.cfg's idea of forward.
+    pub position: i64,
 }
 
 /// What of the loom changes while it runs.
@@ -59,6 +62,7 @@ impl Loom<'_> {
         let driver = &mut self.state.drivers[motor];
         let forward = driver.forward;
         driver.steps += 1;
+        driver.position += if forward { 1 } else { -1 };
         self.digest.word(at_ns << 8 | (motor as u64) << 1 | u64::from(forward));
         self.plant.step(motor, at_ns, forward);
         if let Some(log) = &mut self.state.step_log {
