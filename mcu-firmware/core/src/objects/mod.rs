@@ -9,7 +9,7 @@ pub(crate) mod buttons;
 pub(crate) mod counter;
 pub(crate) mod digital_out;
 pub(crate) mod endstop;
-pub(crate) mod moves;
+pub mod moves;
 pub mod neopixel;
 pub(crate) mod pwm_out;
 pub mod spi;

@@ -21,6 +21,9 @@ struct Slot {
     next: u16,
 }
 
+/// What one slot takes of a board's memory.
+pub const MOVE_SLOT_BYTES: usize = size_of::<Slot>();
+
 #[derive(Clone, Debug)]
 pub(crate) struct MovePool {
     slots: Vec<Slot>,

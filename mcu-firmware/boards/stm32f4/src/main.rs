@@ -1,0 +1,129 @@
+//! The firmware on an STM32F4.
+//!
+//! The step timer's interrupt runs the firmware's timers; the main loop moves bytes and runs commands and tasks, with
+//! that one interrupt masked while it is inside the firmware. With the feature `qemu` one file is another: `time_qemu.rs`
+//! in place of `time.rs`.
+#![no_std]
+#![no_main]
+
+mod adc;
+mod board;
+mod gpio;
+mod pwm;
+mod spi;
+#[cfg(not(feature = "qemu"))]
+mod time;
+#[cfg(feature = "qemu")]
+#[path = "time_qemu.rs"]
+mod time;
+#[cfg(feature = "usart1")]
+#[path = "usart.rs"]
+mod serial;
+#[cfg(feature = "usb")]
+#[path = "usb.rs"]
+mod serial;
+mod watchdog;
+
+use adc::Adc;
+use board::Chip;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use cortex_m::peripheral::SCB;
+use cortex_m_rt::{ExceptionFrame, entry, exception};
+use drydock_board_shell::{ByteQueue, Shared, memory};
+use drydock_firmware::Mcu;
+use stm32f4xx_hal::pac;
+
+/// Made by build.rs: what the dictionary tells, as constants.
+mod facts {
+    include!(concat!(env!("OUT_DIR"), "/facts.rs"));
+    pub static DICTIONARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dictionary.z"));
+}
+
+/// Bytes from the host; the constant `RECEIVE_WINDOW` leaves room for one block more.
+static RX: ByteQueue<256> = ByteQueue::new();
+/// Bytes to the host.
+static TX: ByteQueue<256> = ByteQueue::new();
+static MCU: Shared<Mcu<Chip>> = Shared::empty();
+/// The step interrupt has left something for a task.
+static TASKS: AtomicBool = AtomicBool::new(false);
+
+#[entry]
+fn main() -> ! {
+    let (Some(mut core), Some(chip)) = (pac::CorePeripherals::take(), pac::Peripherals::take()) else { restart() };
+    memory::start(&mut core.MPU);
+    let mut rcc = time::start(chip.RCC, chip.TIM5);
+    let mut port = serial::Port::new(chip.GPIOA, serial::peripherals!(chip), &mut rcc);
+    gpio::start(&rcc);
+    spi::start(&mut rcc);
+    let mcu = Mcu::new(Chip { adc: Adc::new(&mut rcc, chip.ADC1, &chip.ADC_COMMON) });
+    #[allow(unsafe_code)]
+    // SAFETY: the step interrupt is enabled by the first call of `locked` only.
+    unsafe {
+        MCU.put(mcu)
+    };
+    locked(|_| ());
+    watchdog::start(chip.IWDG);
+    let mut bytes = [0; 64];
+    loop {
+        watchdog::feed();
+        port.poll();
+        let count = RX.pop(&mut bytes);
+        if count > 0 {
+            locked(|mcu| {
+                mcu.rx(&bytes[..count]);
+                mcu.run_tasks();
+            });
+        } else if TASKS.swap(false, Relaxed) {
+            locked(Mcu::run_tasks);
+        }
+        if board::RESET.load(Relaxed) && TX.is_empty() && port.is_idle() {
+            restart();
+        }
+    }
+}
+
+/// Lets the main loop use the firmware while the step interrupt waits.
+fn locked(work: impl FnOnce(&mut Mcu<Chip>)) {
+    time::mask();
+    #[allow(unsafe_code)]
+    // SAFETY: the step interrupt is masked, and the main loop is not in here twice.
+    if let Some(mcu) = unsafe { MCU.get() } {
+        work(mcu);
+        if mcu.next_timer().is_some_and(|wake| !time::arm(wake)) {
+            time::pend();
+        }
+    }
+    time::unmask();
+}
+
+/// What the step interrupt does.
+#[inline]
+fn step_interrupt() {
+    #[allow(unsafe_code)]
+    // SAFETY: this is the interrupt that the main loop masks, and it does not interrupt itself.
+    let Some(mcu) = (unsafe { MCU.get() }) else { return };
+    while let Some(wake) = mcu.timer_irq() {
+        if time::arm(wake) {
+            break;
+        }
+    }
+    if mcu.firmware.has_tasks() {
+        TASKS.store(true, Relaxed);
+    }
+}
+
+/// Pins float while the chip restarts, and boards are wired so that everything is off then.
+fn restart() -> ! {
+    SCB::sys_reset()
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    restart()
+}
+
+#[exception]
+#[allow(unsafe_code, reason = "a fault may come at any moment, and this one uses nothing")]
+unsafe fn HardFault(_: &ExceptionFrame) -> ! {
+    restart()
+}
