@@ -47,6 +47,9 @@ static MCU: Shared<Mcu<Chip>> = Shared::empty();
 /// The step interrupt has left something for a task.
 static TASKS: AtomicBool = AtomicBool::new(false);
 
+/// The main loop sleeps no longer than a tenth of a second.
+const IDLE_TICKS: u32 = facts::CLOCK_FREQ_HZ / 10;
+
 #[entry]
 fn main() -> ! {
     let (Some(mut core), Some(chip)) = (pac::CorePeripherals::take(), pac::Peripherals::take()) else { restart() };
@@ -79,6 +82,9 @@ fn main() -> ! {
         if board::RESET.load(Relaxed) && TX.is_empty() && port.is_idle() {
             restart();
         }
+        if serial::WAKES {
+            time::idle(|| RX.is_empty() && TX.is_empty() && !TASKS.load(Relaxed));
+        }
     }
 }
 
@@ -89,7 +95,7 @@ fn locked(work: impl FnOnce(&mut Mcu<Chip>)) {
     // SAFETY: the step interrupt is masked, and the main loop is not in here twice.
     if let Some(mcu) = unsafe { MCU.get() } {
         work(mcu);
-        if mcu.next_timer().is_some_and(|wake| !time::arm(wake)) {
+        if !arm_next(mcu.next_timer()) {
             time::pend();
         }
     }
@@ -102,14 +108,23 @@ fn step_interrupt() {
     #[allow(unsafe_code)]
     // SAFETY: this is the interrupt that the main loop masks, and it does not interrupt itself.
     let Some(mcu) = (unsafe { MCU.get() }) else { return };
-    while let Some(wake) = mcu.timer_irq() {
-        if time::arm(wake) {
+    loop {
+        let next = mcu.timer_irq();
+        if arm_next(next) {
             break;
         }
     }
     if mcu.firmware.has_tasks() {
         TASKS.store(true, Relaxed);
     }
+}
+
+/// Sets the alarm for the next timer, or for a moment before, so that the main loop gets to feed the watchdog; false where
+/// that timer is all but due.
+#[inline]
+fn arm_next(timer: Option<u32>) -> bool {
+    let soon = time::now().wrapping_add(IDLE_TICKS);
+    time::arm(timer.filter(|wake| (wake.wrapping_sub(soon) as i32) < 0).unwrap_or(soon))
 }
 
 /// Pins float while the chip restarts, and boards are wired so that everything is off then.

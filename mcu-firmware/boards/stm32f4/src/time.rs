@@ -65,6 +65,16 @@ pub fn pend() {
     NVIC::pend(Interrupt::TIM5);
 }
 
+/// Sleeps till an interrupt comes, if there is nothing to do.
+pub fn idle(nothing_to_do: impl FnOnce() -> bool) {
+    // An interrupt that comes between the look and the sleep ends the sleep, and runs after it.
+    cortex_m::interrupt::free(|_| {
+        if nothing_to_do() {
+            cortex_m::asm::wfi();
+        }
+    });
+}
+
 #[interrupt]
 fn TIM5() {
     // SAFETY: clears the comparator's flag and no other: writing ones leaves flags as they are.

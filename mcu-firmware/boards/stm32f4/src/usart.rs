@@ -12,6 +12,9 @@ use stm32f4xx_hal::rcc::{Enable, Rcc};
 const BUS_HZ: u32 = 84_000_000;
 const BAUD: u32 = crate::board::number(env!("DRYDOCK_BAUD"));
 
+/// A byte from the host is an interrupt, so the main loop may sleep till one comes.
+pub const WAKES: bool = true;
+
 /// What this port needs of the chip.
 macro_rules! peripherals {
     ($chip:ident) => {

@@ -16,6 +16,9 @@ const VID_PID: UsbVidPid = UsbVidPid(0x16c0, 0x27dd);
 /// Most that one packet holds.
 const PACKET_BYTES: usize = 64;
 
+/// The port is polled, so the main loop never sleeps.
+pub const WAKES: bool = false;
+
 /// What this port needs of the chip.
 macro_rules! peripherals {
     ($chip:ident) => {
