@@ -77,7 +77,10 @@ fn run() -> Result<(), Failure> {
     }
     println!("positions: {positions:?} after {} steps", wanted.iter().map(|queued| queued.steps).sum::<u64>());
     let stats = chip.mcu.stats().serial;
-    println!("line: {} bytes out, {} retransmitted, {} invalid", stats.bytes_write, stats.bytes_retransmit, stats.bytes_invalid);
+    println!(
+        "line: {} bytes out, {} retransmitted, {} invalid",
+        stats.bytes_write, stats.bytes_retransmit, stats.bytes_invalid
+    );
     let (sent, received) = chip.stop()?;
 
     let mut twin = Twin::new(freq as u32);

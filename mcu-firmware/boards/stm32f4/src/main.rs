@@ -10,18 +10,18 @@ mod adc;
 mod board;
 mod gpio;
 mod pwm;
-mod spi;
-#[cfg(not(feature = "qemu"))]
-mod time;
-#[cfg(feature = "qemu")]
-#[path = "time_qemu.rs"]
-mod time;
 #[cfg(feature = "usart1")]
 #[path = "usart.rs"]
 mod serial;
 #[cfg(feature = "usb")]
 #[path = "usb.rs"]
 mod serial;
+mod spi;
+#[cfg(not(feature = "qemu"))]
+mod time;
+#[cfg(feature = "qemu")]
+#[path = "time_qemu.rs"]
+mod time;
 mod watchdog;
 
 use adc::Adc;
@@ -71,12 +71,11 @@ fn main() -> ! {
         watchdog::feed();
         port.poll();
         let count = RX.pop(&mut bytes);
-        if count > 0 {
-            locked(|mcu| {
-                mcu.rx(&bytes[..count]);
-                mcu.run_tasks();
-            });
-        } else if TASKS.swap(false, Relaxed) {
+        let mut input = &bytes[..count];
+        while count > 0 && locked(|mcu| mcu.firmware.rx_step(&mut mcu.board, &mut input)) {
+            port.poll();
+        }
+        if count > 0 || TASKS.swap(false, Relaxed) {
             locked(Mcu::run_tasks);
         }
         if board::RESET.load(Relaxed) && TX.is_empty() && port.is_idle() {
@@ -89,17 +88,17 @@ fn main() -> ! {
 }
 
 /// Lets the main loop use the firmware while the step interrupt waits.
-fn locked(work: impl FnOnce(&mut Mcu<Chip>)) {
+fn locked<T>(work: impl FnOnce(&mut Mcu<Chip>) -> T) -> T {
     time::mask();
     #[allow(unsafe_code)]
     // SAFETY: the step interrupt is masked, and the main loop is not in here twice.
-    if let Some(mcu) = unsafe { MCU.get() } {
-        work(mcu);
-        if !arm_next(mcu.next_timer()) {
-            time::pend();
-        }
+    let Some(mcu) = (unsafe { MCU.get() }) else { restart() };
+    let result = work(mcu);
+    if !arm_next(mcu.next_timer()) {
+        time::pend();
     }
     time::unmask();
+    result
 }
 
 /// What the step interrupt does.

@@ -16,7 +16,8 @@ const CORE_HZ: u32 = if cfg!(feature = "stm32f401") { 84_000_000 } else { 168_00
 const ALARM_MIN_TICKS: i32 = 20;
 
 pub fn start(rcc: RCC, timer: TIM5) -> Rcc {
-    let config = Config::hse(Hertz::from_raw(CRYSTAL_HZ)).sysclk(Hertz::from_raw(CORE_HZ)).hclk(Hertz::from_raw(CORE_HZ));
+    let config =
+        Config::hse(Hertz::from_raw(CRYSTAL_HZ)).sysclk(Hertz::from_raw(CORE_HZ)).hclk(Hertz::from_raw(CORE_HZ));
     let config = config.pclk1(Hertz::from_raw(42_000_000)).pclk2(Hertz::from_raw(84_000_000)).require_pll48clk();
     let mut rcc = rcc.freeze(config);
     debug_assert_eq!(rcc.clocks.timclk1().raw(), CLOCK_FREQ_HZ);
