@@ -3,19 +3,15 @@
 use crate::adc::Adc;
 use crate::facts::{CLOCK_FREQ_HZ, DICTIONARY};
 use crate::gpio::{self, Mode};
-use crate::{TX, pwm, spi, time};
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use drydock_board_shell::memory;
+use crate::{SHELL, pwm, spi, time, watchdog};
+use drydock_board_shell::{Chip, memory};
 use drydock_firmware::{AdcSample, Board, Pin, Pull, Shutdown, SpiBus, neopixel_bit_bang, spi_bit_bang};
 
-/// The host has asked for a restart, which comes when the acknowledgement has left.
-pub static RESET: AtomicBool = AtomicBool::new(false);
-
-pub struct Chip {
+pub struct Stm32 {
     pub adc: Adc,
 }
 
-impl Board for Chip {
+impl Board for Stm32 {
     fn clock_freq_hz(&self) -> u32 {
         CLOCK_FREQ_HZ
     }
@@ -112,18 +108,42 @@ impl Board for Chip {
     }
 
     fn serial_write(&mut self, bytes: &[u8]) -> bool {
-        TX.push(bytes)
+        SHELL.tx.push(bytes)
     }
 
     fn reset(&mut self) {
-        RESET.store(true, Relaxed);
+        SHELL.restart_soon();
     }
 }
 
-/// A number that the build script handed over as text.
-pub const fn number(digits: &str) -> u32 {
-    match u32::from_str_radix(digits, 10) {
-        Ok(number) => number,
-        Err(_) => panic!("not a number"),
+impl Chip for Stm32 {
+    fn mask() {
+        time::mask();
+    }
+
+    fn unmask() {
+        time::unmask();
+    }
+
+    fn pend() {
+        time::pend();
+    }
+
+    #[inline(always)]
+    fn clock() -> u32 {
+        time::now()
+    }
+
+    #[inline(always)]
+    fn arm(wake: u32) -> bool {
+        time::arm(wake)
+    }
+
+    fn idle(nothing_to_do: impl FnOnce() -> bool) {
+        time::idle(nothing_to_do);
+    }
+
+    fn feed_watchdog() {
+        watchdog::feed();
     }
 }

@@ -2,14 +2,14 @@
 //! is both the firmware's clock and its alarm, so that no two rates can part.
 #![allow(unsafe_code, reason = "registers that the interrupt and the main loop both use")]
 
+use crate::SHELL;
 use crate::facts::CLOCK_FREQ_HZ;
-use crate::step_interrupt;
 use stm32f4xx_hal::pac::{Interrupt, NVIC, RCC, TIM5, interrupt, tim5};
 use stm32f4xx_hal::rcc::{Config, Enable, Rcc, RccExt};
 use stm32f4xx_hal::time::Hertz;
 
 /// The board's crystal.
-const CRYSTAL_HZ: u32 = crate::board::number(env!("DRYDOCK_CRYSTAL_HZ"));
+const CRYSTAL_HZ: u32 = drydock_board_shell::number(env!("DRYDOCK_CRYSTAL_HZ"));
 /// F401 goes no faster than 84 MHz; the others run at the most that gives USB its 48 MHz.
 const CORE_HZ: u32 = if cfg!(feature = "stm32f401") { 84_000_000 } else { 168_000_000 };
 /// An alarm nearer than this may be past by the time that it is set.
@@ -80,5 +80,6 @@ pub fn idle(nothing_to_do: impl FnOnce() -> bool) {
 fn TIM5() {
     // SAFETY: clears the comparator's flag and no other: writing ones leaves flags as they are.
     unsafe { timer().sr().write(|w| w.bits(!(1 << 1))) };
-    step_interrupt();
+    // SAFETY: this is the interrupt that `mask` masks.
+    unsafe { SHELL.step_interrupt() };
 }

@@ -3,17 +3,14 @@
 //! By hand, since what is wanted is two registers: the HAL's port would bring its own pin types, buffers and error type.
 #![allow(unsafe_code, reason = "registers that the interrupt and the main loop both use")]
 
-use crate::{RX, TX, gpio};
+use crate::{SHELL, gpio};
 use drydock_firmware::Pull;
 use stm32f4xx_hal::pac::{GPIOA, Interrupt, NVIC, USART1, interrupt};
 use stm32f4xx_hal::rcc::{Enable, Rcc};
 
 /// Of the bus that the port hangs on.
 const BUS_HZ: u32 = 84_000_000;
-const BAUD: u32 = crate::board::number(env!("DRYDOCK_BAUD"));
-
-/// A byte from the host is an interrupt, so the main loop may sleep till one comes.
-pub const WAKES: bool = true;
+const BAUD: u32 = drydock_board_shell::number(env!("DRYDOCK_BAUD"));
 
 /// What this port needs of the chip.
 macro_rules! peripherals {
@@ -38,18 +35,21 @@ impl Port {
         unsafe { NVIC::unmask(Interrupt::USART1) };
         Self(usart)
     }
+}
 
-    /// Puts out what the line takes now.
-    pub fn poll(&mut self) {
+impl drydock_board_shell::Port for Port {
+    /// A byte from the host is an interrupt.
+    const WAKES: bool = true;
+
+    fn poll(&mut self) {
         let mut byte = [0];
-        if self.0.sr().read().txe().bit_is_set() && TX.pop(&mut byte) == 1 {
+        if self.0.sr().read().txe().bit_is_set() && SHELL.tx.pop(&mut byte) == 1 {
             // SAFETY: any byte may be sent.
             self.0.dr().write(|w| unsafe { w.bits(byte[0].into()) });
         }
     }
 
-    /// Whether the last byte has left.
-    pub fn is_idle(&self) -> bool {
+    fn is_idle(&mut self) -> bool {
         self.0.sr().read().tc().bit_is_set()
     }
 }
@@ -60,6 +60,6 @@ fn USART1() {
     // with an error is wrong: the block's checksum tells, and the host repeats it.
     let usart = unsafe { &*USART1::ptr() };
     if usart.sr().read().rxne().bit_is_set() {
-        RX.push(&[usart.dr().read().bits() as u8]);
+        SHELL.rx.push(&[usart.dr().read().bits() as u8]);
     }
 }
