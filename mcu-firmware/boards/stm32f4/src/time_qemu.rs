@@ -13,8 +13,10 @@ use stm32f4xx_hal::pac::{RCC, TIM5};
 use stm32f4xx_hal::rcc::{Rcc, RccExt};
 
 const TIMER_HZ: u32 = 1_000_000_000;
-const SYSTICK_HZ: u64 = 168_000_000;
-const SYSTICK_MAX: u64 = 0xff_ffff;
+/// 168 MHz over the clock's 100.
+const SYSTICK_RATIO: (u32, u32) = (42, 25);
+/// What SysTick's 24 bits hold.
+const TICKS_MAX: u32 = 0xff_ffff / SYSTICK_RATIO.0 * SYSTICK_RATIO.1;
 
 pub fn start(rcc: RCC, timer: TIM5) -> Rcc {
     // SAFETY: every value of these registers is allowed.
@@ -33,17 +35,18 @@ pub fn now() -> u32 {
 }
 
 /// Sets the alarm, or an earlier one where SysTick does not reach so far; false where the moment has come.
+#[inline]
 pub fn arm(wake: u32) -> bool {
     let ticks = wake.wrapping_sub(now()) as i32;
     if ticks <= 0 {
         return false;
     }
-    let reload = (ticks as u64 * SYSTICK_HZ / u64::from(CLOCK_FREQ_HZ)).clamp(1, SYSTICK_MAX);
+    let reload = (ticks as u32).min(TICKS_MAX) * SYSTICK_RATIO.0 / SYSTICK_RATIO.1;
     // SAFETY: SysTick belongs to this file, and only the holder of the lock or the interrupt comes here.
     let systick = unsafe { &*SYST::PTR };
     // SAFETY: as above; the reload value is within 24 bits.
     unsafe {
-        systick.rvr.write(reload as u32);
+        systick.rvr.write(reload);
         systick.cvr.write(0);
         systick.csr.write(u32::from(SystClkSource::Core as u8) << 2 | 0b111);
     }
