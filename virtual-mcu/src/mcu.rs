@@ -346,7 +346,6 @@ fn facts(config: &McuConfig, clock_freq_hz: u32) -> BoardFacts {
         pins: pins::names(),
         spi_buses: pins::spi_buses(),
         constants,
-        build: String::new(),
         build_versions: "rustc".to_owned(),
     }
 }

@@ -11,6 +11,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use drydock_protocol::dictionary::{Constant, Dictionary, EnumEntry};
 
+/// Hash over the source files of the protocol and of this firmware, twelve hexadecimal digits: what runs on the virtual
+/// MCU and what runs on a chip is one program where these are equal.
+pub const SOURCE_HASH: &str = env!("DRYDOCK_SOURCE_HASH");
+
+/// The dictionary's `version`, the same on every board.
+pub const VERSION: &str = concat!("drydock-", env!("CARGO_PKG_VERSION"), "-", env!("DRYDOCK_SOURCE_HASH"));
+
 /// What a board adds to the dictionary.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BoardFacts {
@@ -24,8 +31,6 @@ pub struct BoardFacts {
     pub spi_buses: Vec<(String, EnumEntry)>,
     /// Further constants: `SERIAL_BAUD`, `RECEIVE_WINDOW`, `BUS_PINS_*`, `RESERVE_PINS_*`.
     pub constants: Vec<(String, Constant)>,
-    /// What the build was made from, after the firmware's own version.
-    pub build: String,
     /// Compiler of the build.
     pub build_versions: String,
 }
@@ -42,11 +47,6 @@ pub fn dictionary(facts: &BoardFacts) -> Dictionary {
         ("PWM_MAX", Constant::Int(i64::from(PWM_MAX))),
         ("STEPPER_STEP_BOTH_EDGE", Constant::Int(1)),
     ];
-    let mut version = String::from(concat!("drydock-", env!("CARGO_PKG_VERSION")));
-    if !facts.build.is_empty() {
-        version.push('-');
-        version.push_str(&facts.build);
-    }
     Dictionary {
         commands: commands::declarations().map(owned).collect(),
         responses: responses::declarations().map(owned).collect(),
@@ -61,7 +61,7 @@ pub fn dictionary(facts: &BoardFacts) -> Dictionary {
             .map(|(name, value)| (name.to_owned(), value))
             .chain(facts.constants.iter().cloned())
             .collect(),
-        version,
+        version: VERSION.to_owned(),
         build_versions: facts.build_versions.clone(),
         app: "Drydock".to_owned(),
         license: env!("CARGO_PKG_LICENSE").to_owned(),
@@ -148,6 +148,13 @@ mod tests {
         for text in REQUIRED {
             assert!(dictionary.commands.contains_key(*text) || dictionary.responses.contains_key(*text), "{text}");
         }
+    }
+
+    #[test]
+    fn the_version_ends_with_the_hash_of_the_sources() {
+        let version = dictionary(&BoardFacts::default()).version;
+        assert_eq!(version.rsplit_once('-'), Some((concat!("drydock-", env!("CARGO_PKG_VERSION")), SOURCE_HASH)));
+        assert!(SOURCE_HASH.len() == 12 && SOURCE_HASH.bytes().all(|digit| digit.is_ascii_hexdigit()));
     }
 
     #[test]

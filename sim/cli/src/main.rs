@@ -2,6 +2,7 @@
 
 mod check;
 mod files;
+mod firmware;
 #[cfg(unix)]
 mod host;
 #[cfg(all(test, unix))]
@@ -52,6 +53,8 @@ enum Command {
     Export(recordings::ExportArgs),
     /// Compare two recordings: the first event that differs.
     Diff(recordings::DiffArgs),
+    /// Build the firmware for a real board.
+    Firmware(firmware::FirmwareArgs),
     /// Write shell completions to standard output.
     Completions { shell: clap_complete::Shell },
 }
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Some(Command::Steps(args)) => offline::steps(args),
         Some(Command::Export(args)) => recordings::export(args),
         Some(Command::Diff(args)) => recordings::diff(args),
+        Some(Command::Firmware(args)) => firmware::firmware(args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(
                 shell,
