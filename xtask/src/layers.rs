@@ -41,6 +41,7 @@ const RECORDING: &str = "drydock-recording";
 const TWIN: &str = "drydock-twin";
 const SCENARIO: &str = "drydock-scenario";
 const ANALYSIS: &str = "drydock-analysis";
+const PORT: &str = "drydock-port";
 
 /// From the wire up. docs/architecture.md draws the same.
 const LAYERS: &[Layer] = &[
@@ -56,6 +57,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: HOST, may_use: &[PROTOCOL, MOTION], fence: Fence::Deterministic },
     Layer { name: PLANT, may_use: &[], fence: Fence::Deterministic },
     Layer { name: RECORDING, may_use: &[], fence: Fence::Plain },
+    Layer { name: PORT, may_use: &[PROTOCOL], fence: Fence::Plain },
     Layer {
         name: TWIN,
         may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING],
@@ -69,11 +71,11 @@ const LAYERS: &[Layer] = &[
     Layer { name: ANALYSIS, may_use: &[RECORDING], fence: Fence::Spectra },
     Layer {
         name: "drydock-cli",
-        may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS],
+        may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS, PORT],
         fence: Fence::Spectra,
     },
     Layer { name: "drydock-viewer", may_use: &[RECORDING, ANALYSIS, TWIN, SCENARIO], fence: Fence::Anything },
-    Layer { name: "drydock-deploy", may_use: &[PROTOCOL, RECORDING], fence: Fence::Anything },
+    Layer { name: "drydock-deploy", may_use: &[PROTOCOL, RECORDING, PORT], fence: Fence::Anything },
     Layer { name: "xtask", may_use: &[], fence: Fence::Plain },
 ];
 
