@@ -14,7 +14,8 @@ use crate::image::Image;
 use crate::install::Install;
 use crate::progress::Progress;
 use crate::route::{Done, Route, dfu, probe, sdcard, serial, uf2};
-use crate::stop::{Kind, Stop, io};
+use crate::running;
+use crate::stop::{BoardState, Kind, Stop, io};
 
 /// Put the firmware that was tested on a board, and the tuned printer.cfg beside it.
 ///
@@ -274,6 +275,10 @@ impl Job {
             Route::Uf2 => uf2::write(&uf2::drive(self.mount.as_deref())?, image)?,
             Route::Dfu | Route::Serial => self.named(image)?,
         };
+        if let (Some(port), Route::Probe | Route::Uf2) = (&self.serial, self.route) {
+            let state = if self.route == Route::Probe { BoardState::Running } else { BoardState::NotVerified };
+            done.push(running::check(port, image, state)?);
+        }
         if let Some(install) = &self.install {
             done.extend(install.run(time)?);
         }

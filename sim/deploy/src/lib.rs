@@ -17,6 +17,7 @@ pub mod job;
 pub mod plan;
 pub mod progress;
 pub mod route;
+pub mod running;
 pub mod silicon;
 pub mod stop;
 pub mod uf2;
