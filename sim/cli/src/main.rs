@@ -1,8 +1,10 @@
 //! The `drydock` command.
 
 mod check;
+mod deploy;
 mod files;
 mod offline;
+mod passed;
 mod recordings;
 mod run;
 mod term;
@@ -38,6 +40,9 @@ enum Command {
     Export(recordings::ExportArgs),
     /// Compare two recordings: the first event that differs.
     Diff(recordings::DiffArgs),
+    /// Put the firmware that was tested on a board: `drydock deploy --dry-run --chip STM32F407VG` shows how.
+    #[command(disable_help_flag = true)]
+    Deploy(deploy::DeployArgs),
     /// Write shell completions to standard output.
     Completions { shell: clap_complete::Shell },
 }
@@ -53,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Steps(args)) => offline::steps(args),
         Some(Command::Export(args)) => recordings::export(args),
         Some(Command::Diff(args)) => recordings::diff(args),
+        Some(Command::Deploy(args)) => deploy::deploy(args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(
                 shell,
