@@ -163,6 +163,9 @@ fn over_probe(job: &Job) -> Vec<String> {
             None => "stop if another chip answers".into(),
         },
     ];
+    if job.image.as_ref().is_some_and(|image| job.offset(image) > 0) {
+        steps.push("look for a bootloader in the flash below the image; stop if there is none to start it".into());
+    }
     match &job.image {
         Some(image) => {
             let sectors = job.chip.sectors(&image.range());

@@ -116,6 +116,14 @@ fn a_locked_chip_is_refused_untouched() {
 }
 
 #[test]
+fn an_image_that_nothing_would_start_is_refused() {
+    let chip = chip();
+    lock(&chip).flash[..16 * 1024].fill(0xff);
+    insta::assert_snapshot!(failure(Plugged::one(&chip), None, &image(0x8000, 100)));
+    assert!(lock(&chip).erased.is_empty());
+}
+
+#[test]
 fn a_chip_that_does_not_answer_says_what_to_look_at() {
     let chip = chip();
     lock(&chip).silent = true;

@@ -119,6 +119,9 @@ fn write(
 ) -> Result<Done, Stop> {
     let mut done = Vec::new();
     done.push(check(session, chip)?);
+    if image.address > chip.flash().start {
+        something_below(session, chip, image)?;
+    }
     let mut loader = session.target().flash_loader();
     let failed = |what: &str, e: &dyn Error| {
         Stop::new(
@@ -190,6 +193,25 @@ fn check(session: &mut Session, chip: &Chip) -> Result<String, Stop> {
              STM32CubeProgrammer, then run again",
         ),
         Protection::Level2 => locked("level 2", "nothing lifts it; the chip must be replaced"),
+    }
+}
+
+/// An image behind a bootloader needs one: where the flash below it is blank, nothing would ever start it.
+fn something_below(session: &mut Session, chip: &Chip, image: &Image) -> Result<(), Stop> {
+    let below = chip.flash().start;
+    let mut vectors = [0; 8];
+    let read = session.core(0).and_then(|mut core| core.read(below, &mut vectors));
+    let refused = |what: String, mend: &str| Err(Stop::refused(what, mend).on_board(BoardState::Untouched));
+    match read {
+        Ok(()) if vectors != [0xff; 8] => Ok(()),
+        Ok(()) => refused(
+            format!(
+                "the image begins at {:#010x} and the flash below it is blank: nothing would start it",
+                image.address
+            ),
+            "flash the board's bootloader first, or build the firmware without --offset",
+        ),
+        Err(error) => refused(format!("the flash cannot be read ({})", chain(&error)), "is the chip locked?"),
     }
 }
 

@@ -71,7 +71,8 @@ impl SimChip {
         let flash_range = algorithm.flash_properties.address_range.clone();
         let flash_range = flash_range.start as u32..flash_range.end as u32;
         let ram = target.memory_map.iter().filter_map(|r| r.as_ram_region());
-        let ram = ram.map(|r| (r.range.start as u32..r.range.end as u32, vec![0; (r.range.end - r.range.start) as usize]));
+        let ram =
+            ram.map(|r| (r.range.start as u32..r.range.end as u32, vec![0; (r.range.end - r.range.start) as usize]));
         SimChip {
             flash: vec![0x5a; flash_range.len()],
             flash_range,

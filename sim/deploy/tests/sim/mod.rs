@@ -50,8 +50,7 @@ impl ProbeLister for Plugged {
 
     fn list_with_access(&self, selector: Option<&DebugProbeSelector>) -> Vec<ProbeListItem> {
         let here = self.probes.iter().filter(|(_, chip)| lock(chip).plugged).map(|(serial, _)| Plugged::info(serial));
-        let accessibility =
-            if self.forbidden { Accessibility::PermissionDenied } else { Accessibility::Accessible };
+        let accessibility = if self.forbidden { Accessibility::PermissionDenied } else { Accessibility::Accessible };
         here.filter(|info| selector.is_none_or(|s| s.matches_probe(info)))
             .map(|info| ProbeListItem { info, accessibility })
             .collect()
