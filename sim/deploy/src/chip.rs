@@ -13,6 +13,8 @@ const SHOWN: usize = 12;
 
 pub struct Chip {
     pub target: Target,
+    /// The family that it stands for, where no more was said.
+    pub family: Option<String>,
     /// Where the name came from, for who reads the plan.
     pub source: String,
 }
@@ -28,7 +30,7 @@ impl Chip {
     /// The chip that somebody named.
     pub fn by_name(registry: &Registry, name: &str, source: &str) -> Result<Chip, Stop> {
         match registry.get_target_by_name(name) {
-            Ok(target) => Ok(Chip { target, source: source.to_string() }),
+            Ok(target) => Ok(Chip { target, family: None, source: source.to_string() }),
             Err(_) => Err(match (like(registry, name), near(registry, name)) {
                 (names, _) if !names.is_empty() => Stop::usage(
                     format!("{name} is more than one chip ({})", shown(&names)),
@@ -50,11 +52,17 @@ impl Chip {
     pub fn of_family(registry: &Registry, mcu: &str, source: &str) -> Option<Chip> {
         let targets = like(registry, mcu).into_iter().filter_map(|name| registry.get_target_by_name(name).ok());
         let target = targets.min_by_key(|t| (flash_size(t), t.name.clone()))?;
-        Some(Chip { target, source: format!("{source}: the least of {mcu}") })
+        Some(Chip { target, family: Some(mcu.to_string()), source: source.to_string() })
     }
 
+    /// As probe-rs calls it.
     pub fn name(&self) -> &str {
         &self.target.name
+    }
+
+    /// As far as it is known, for messages.
+    pub fn shown(&self) -> &str {
+        self.family.as_deref().unwrap_or(self.name())
     }
 
     /// May this chip run what was built for that `MCU`?

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use drydock_recording::ledger::{self, Passed};
 use jiff::civil::DateTime;
 use probe_rs::config::Registry;
@@ -20,6 +20,8 @@ use crate::stop::{BoardState, Kind, Stop, io};
 /// Put the firmware that was tested on a board, and the tuned printer.cfg beside it.
 ///
 /// Without a board: `drydock deploy --dry-run --chip STM32F407VG` prints every step and touches nothing.
+///
+/// Where the route ends before the board runs (a card, another program's command), `--check` asks it afterwards.
 ///
 /// Exit codes: 0 done; 1 failed, the board's state is told; 2 the command or a file is wrong; 3 nothing to flash with;
 /// 4 refused before anything was touched.
@@ -62,6 +64,9 @@ pub struct Args {
     /// Where `drydock test` and `drydock run` note what passed (default: tested.jsonl in the user's data folder).
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
+    /// Flash nothing: ask the board at --serial whether it runs this firmware.
+    #[arg(long, requires = "serial", requires = "firmware", conflicts_with = "dry_run")]
+    pub check: bool,
     /// Print every step and touch nothing; needs neither a probe nor an image.
     #[arg(long)]
     pub dry_run: bool,
@@ -161,9 +166,34 @@ impl Job {
         all
     }
 
-    /// The command that builds firmware for the chip.
+    /// What builds firmware for the chip.
     pub fn build(&self) -> String {
-        format!("`drydock firmware build --board {}` builds it", build_name(self.chip.name()))
+        format!("`{}` builds it", self.build_command())
+    }
+
+    fn build_command(&self) -> String {
+        let offset = self.board.map(|board| format!(" --offset {}k", board.offset >> 10)).unwrap_or_default();
+        format!("drydock firmware build --board {}{offset}", build_name(self.chip.name()))
+    }
+
+    /// The commands from the sources to the board, for who starts from nothing.
+    pub fn recipe(&self) -> Vec<String> {
+        let route = match self.route {
+            Route::Probe => String::new(),
+            other => {
+                format!(" --route {}", other.to_possible_value().map(|v| v.get_name().to_string()).unwrap_or_default())
+            }
+        };
+        let board = self.board.map(|board| format!(" --board {}", board.name)).unwrap_or_default();
+        vec![
+            format!("{:58} # this firmware passes in the twin, and that is noted", "drydock test"),
+            format!("{:58} # the image, and where it is", self.build_command()),
+            format!(
+                "{:58} # these steps with that image",
+                format!("drydock deploy --dry-run --firmware FOLDER{route}{board}")
+            ),
+            format!("{:58} # and for good", format!("drydock deploy --firmware FOLDER{route}{board}")),
+        ]
     }
 
     /// Bytes that the image leaves to a bootloader.
@@ -175,7 +205,7 @@ impl Job {
         let mcu = image.identity.mcu.as_deref()?;
         (!self.chip.runs(mcu)).then(|| {
             Stop::refused(
-                format!("the image was built for {mcu}, not for {}", self.chip.name()),
+                format!("the image was built for {mcu}, not for {}", self.chip.shown()),
                 format!("leave --chip out, or build for this chip: {}", self.build()),
             )
         })
@@ -188,7 +218,7 @@ impl Job {
                 format!(
                     "the image begins at {:#010x}, outside the flash of {} ({:#010x} to {:#010x})",
                     range.start,
-                    self.chip.name(),
+                    self.chip.shown(),
                     flash.start,
                     flash.end
                 ),
@@ -201,7 +231,7 @@ impl Job {
                     "the image is too big: it ends {} bytes behind the {} KiB of flash of {}",
                     range.end - flash.end,
                     (flash.end - flash.start) >> 10,
-                    self.chip.name()
+                    self.chip.shown()
                 ),
                 "build it for this chip, or give the chip that is on the board",
             )
@@ -225,13 +255,13 @@ impl Job {
                 let fits = board.chips.iter().any(|mcu| self.chip.runs(mcu));
                 (!fits).then(|| {
                     Stop::refused(
-                        format!("{} has no {} but {}", board.title, self.chip.name(), board.chips.join(" or ")),
+                        format!("{} has no {} but {}", board.title, self.chip.shown(), board.chips.join(" or ")),
                         "give the board that it is for",
                     )
                 })
             }
             (Route::Uf2, _) if !self.chip.name().starts_with("RP2040") => Some(Stop::refused(
-                format!("{} has no boot ROM that takes UF2", self.chip.name()),
+                format!("{} has no boot ROM that takes UF2", self.chip.shown()),
                 "take another --route; probe, dfu, serial and sdcard are for the STM32",
             )),
             (Route::Uf2, _) if offset != 0 => Some(Stop::refused(
@@ -239,7 +269,7 @@ impl Job {
                 "build it without --offset",
             )),
             (Route::Dfu, _) if !self.chip.name().starts_with("STM32") => {
-                Some(Stop::refused(format!("{} has no DFU boot ROM of ST's", self.chip.name()), "take --route uf2"))
+                Some(Stop::refused(format!("{} has no DFU boot ROM of ST's", self.chip.shown()), "take --route uf2"))
             }
             _ => None,
         }
@@ -277,7 +307,7 @@ impl Job {
         };
         if let (Some(port), Route::Probe | Route::Uf2) = (&self.serial, self.route) {
             let state = if self.route == Route::Probe { BoardState::Running } else { BoardState::NotVerified };
-            done.push(running::check(port, image, state)?);
+            done.push(running::check(port, image, Some(state))?);
         }
         if let Some(install) = &self.install {
             done.extend(install.run(time)?);

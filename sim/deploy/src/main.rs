@@ -4,11 +4,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use drydock_deploy::image::Image;
 use drydock_deploy::job::{Args, Device, Job};
 use drydock_deploy::progress::Progress;
 use drydock_deploy::route::{Route, probe};
 use drydock_deploy::stop::Stop;
-use drydock_deploy::{boards, plan};
+use drydock_deploy::{boards, plan, running};
 use probe_rs::probe::list::Lister;
 use serde_json::json;
 
@@ -41,12 +42,12 @@ fn deploy(args: &Args) -> Result<String, Stop> {
             return Ok(plan::to_json(&job, &time).to_string());
         }
         let found = lister.list_all_with_access();
-        let probes = match (job.route, found.is_empty()) {
-            (Route::Probe, true) => "none plugged in now; the real run needs one (ST-Link, CMSIS-DAP, J-Link)".into(),
-            (Route::Probe, false) => probe::listed(&found),
-            _ => "not needed on this route".into(),
-        };
-        return Ok(plan::text(&job, &probes, &time));
+        let probes = (!found.is_empty()).then(|| probe::listed(&found));
+        return Ok(plan::text(&job, probes.as_deref(), &time));
+    }
+    if let (true, Some(port), Some(path)) = (args.check, &args.serial, &args.firmware) {
+        let said = running::check(port, &Image::load(path, args.at)?, None)?;
+        return Ok(if args.json { json!({"done": [said]}).to_string() } else { said });
     }
     if args.route == Route::Probe {
         // First of all: without a probe nothing else matters.

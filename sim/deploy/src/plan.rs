@@ -10,20 +10,26 @@ use serde_json::{Value, json};
 use crate::chip::{Chip, Sector};
 use crate::image::Image;
 use crate::job::{Job, bin_path};
-use crate::route::{Route, sdcard, uf2};
+use crate::route::{Route, probe, sdcard, uf2};
 use crate::silicon;
+use crate::stop::Stop;
 
+/// No micro-controller has more flash of its own.
+const BUILT_IN_MAX: u64 = 16 << 20;
 /// Scenarios are named up to this many.
 const SHOWN: usize = 6;
 
-/// The whole plan. `probes` is what is plugged in.
-pub fn text(job: &Job, probes: &str, time: &DateTime) -> String {
+/// The whole plan. `probes` is what is plugged in, where the route needs any.
+pub fn text(job: &Job, probes: Option<&str>, time: &DateTime) -> String {
     let mut out = String::from("Dry run: nothing is touched.\n\n");
     // Writing to a String cannot fail.
     let mut row = |name: &str, text: String| {
         let _ = writeln!(out, "  {name:9} {text}");
     };
-    row("chip", format!("{} ({})", job.chip.name(), job.chip.source));
+    row("chip", format!("{} (from {})", job.chip.shown(), job.chip.source));
+    if job.chip.family.is_some() {
+        row("", format!("flashed as {}, which has the least flash of them; all begin alike", job.chip.name()));
+    }
     for (name, text) in chip_facts(&job.chip) {
         row(name, text);
     }
@@ -36,12 +42,26 @@ pub fn text(job: &Job, probes: &str, time: &DateTime) -> String {
         None => row("image", format!("none given; {}", job.build())),
     }
     row("tested", tested(job));
-    row("probe", probes.to_string());
+    row(
+        "probe",
+        match (job.route, probes) {
+            (Route::Probe, Some(probes)) => probes.to_string(),
+            (Route::Probe, None) => "none plugged in now".into(),
+            _ => "not needed on this route".into(),
+        },
+    );
     let _ = writeln!(out, "\nWhat would happen:");
     for (number, step) in steps(job, time).iter().enumerate() {
         let _ = writeln!(out, "{:3}. {step}", number + 1);
     }
-    let refusals = job.refusals();
+    if job.image.is_none() {
+        let _ = writeln!(out, "\nTo do it:");
+        for line in job.recipe() {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    let no_probe = (job.route == Route::Probe && probes.is_none()).then(probe::no_probe);
+    let refusals: Vec<Stop> = no_probe.into_iter().chain(job.refusals()).collect();
     if !refusals.is_empty() {
         let _ = writeln!(out, "\nAs things stand it would stop before the first step:");
         for stop in refusals {
@@ -73,18 +93,24 @@ pub fn to_json(job: &Job, time: &DateTime) -> Value {
 fn chip_facts(chip: &Chip) -> Vec<(&'static str, String)> {
     let flash = chip.flash();
     let mut facts = vec![("flash", format!("{}: {}", span(&flash), sector_map(&chip.sectors(&flash))))];
+    if flash.end - flash.start > BUILT_IN_MAX {
+        facts.push(("", "a window on flash outside the chip; how much is behind it, the board decides".into()));
+    }
     if let Some(algorithm) = chip.algorithm(flash.start) {
         let page = algorithm.flash_properties.page_size;
         facts.push(("", format!("written {} at a time by probe-rs's {}", size(page.into()), algorithm.name)));
     }
-    let ram: Vec<String> = chip.ram().map(|(name, range)| format!("{name} {}", span(&range))).collect();
-    facts.push(("ram", ram.join(", ")));
+    for (number, (name, range)) in chip.ram().enumerate() {
+        facts.push((if number == 0 { "ram" } else { "" }, format!("{}: {name}", span(&range))));
+    }
     let check = match silicon::of(chip.name()) {
         Some(silicon) => {
             let ids: Vec<String> = silicon.device_ids.iter().map(|id| format!("{id:#05x}")).collect();
             format!("identity {:#010x} must say {}; read protection off", silicon.idcode, ids.join(" or "))
         }
-        None => "that the chip answers to its debug address; it has no identity that Drydock knows".into(),
+        None => {
+            "that a chip answers at this one's debug address; it has no identity register that Drydock knows".into()
+        }
     };
     facts.push(("checked", check));
     facts
@@ -155,10 +181,10 @@ pub fn steps(job: &Job, time: &DateTime) -> Vec<String> {
 }
 
 fn over_probe(job: &Job) -> Vec<String> {
-    let chip = job.chip.name();
+    let chip = job.chip.shown();
     let mut steps = vec![
         format!("open the probe and attach to {chip} over SWD; reset and halt it, so that all its pins are inputs"),
-        match silicon::of(chip) {
+        match silicon::of(job.chip.name()) {
             Some(_) => "read the chip's identity and its read protection; stop if it is another chip, or locked".into(),
             None => "stop if another chip answers".into(),
         },

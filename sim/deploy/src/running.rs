@@ -13,8 +13,9 @@ const BAUD: u32 = 250_000;
 const RETURNS_WITHIN: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(200);
 
-pub fn check(port: &str, image: &Image, state: BoardState) -> Result<String, Stop> {
-    let failed = |what: String, mend: &str| Stop::new(Kind::Failed, what, mend).on_board(state);
+/// `state` is what is known of the flash, for a board that does not answer as it should.
+pub fn check(port: &str, image: &Image, state: Option<BoardState>) -> Result<String, Stop> {
+    let failed = |what: String, mend: &str| Stop { board: state, ..Stop::new(Kind::Failed, what, mend) };
     let began = Instant::now();
     let mut open = loop {
         match Port::open(port, BAUD) {

@@ -133,9 +133,9 @@ fn a_chip_that_does_not_answer_says_what_to_look_at() {
 #[test]
 fn a_pulled_plug_tells_what_is_left_in_flash() {
     let moments = [
-        (Pull::AtErase(0), "pulled_at_erase"),
-        (Pull::AtProgram(3), "pulled_at_program"),
-        (Pull::AtReadBack, "pulled_at_read_back"),
+        (Pull::Erase(0), "pulled_at_erase"),
+        (Pull::Program(3), "pulled_at_program"),
+        (Pull::ReadBack, "pulled_at_read_back"),
     ];
     for (pull, name) in moments {
         let chip = chip();
@@ -148,7 +148,7 @@ fn a_pulled_plug_tells_what_is_left_in_flash() {
 #[test]
 fn after_a_pulled_plug_a_second_run_succeeds() {
     let (chip, image) = (chip(), image(0, 20_000));
-    lock(&chip).pull = Some(Pull::AtProgram(3));
+    lock(&chip).pull = Some(Pull::Program(3));
     deploy(Plugged::one(&chip), None, &image).unwrap_err();
     lock(&chip).pull = None;
     lock(&chip).plugged = true;

@@ -54,7 +54,8 @@ pub fn choose(lister: &Lister, selector: Option<&str>) -> Result<ProbeListItem, 
     }
 }
 
-fn no_probe() -> Stop {
+/// What is said where nothing is plugged in.
+pub fn no_probe() -> Stop {
     Stop::new(
         Kind::NoDevice,
         "no debug probe found",
@@ -102,7 +103,7 @@ fn attach(probe: Probe, chip: &Chip) -> Result<Session, Stop> {
     probe.attach(chip.target.clone(), Permissions::default()).map_err(|e| {
         Stop::new(
             Kind::Failed,
-            format!("no {} answers the probe ({})", chip.name(), chain(&e)),
+            format!("no {} answers the probe ({})", chip.shown(), chain(&e)),
             "look at the board's power, SWDIO, SWCLK, ground and reset, and whether --chip is right; a chip whose read \
              protection is at level 2 never answers",
         )
@@ -162,7 +163,7 @@ fn write(
 /// Is it the chip, and may its flash be written?
 fn check(session: &mut Session, chip: &Chip) -> Result<String, Stop> {
     let Some(silicon) = silicon::of(chip.name()) else {
-        return Ok(format!("{} answers; it has no identity register that Drydock knows", chip.name()));
+        return Ok(format!("{} answers; it has no identity register that Drydock knows", chip.shown()));
     };
     let unreadable = |e: probe_rs::Error| {
         Stop::new(
@@ -177,7 +178,7 @@ fn check(session: &mut Session, chip: &Chip) -> Result<String, Stop> {
     let id = (core.read_word_32(silicon.idcode).map_err(unreadable)? & 0xfff) as u16;
     if !silicon.device_ids.contains(&id) {
         return Err(Stop::refused(
-            format!("this is no {}: its identity register says {id:#05x}, {}", chip.name(), silicon::chips_with(id)),
+            format!("this is no {}: its identity register says {id:#05x}, {}", chip.shown(), silicon::chips_with(id)),
             "give the chip that is on the board, and an image for it",
         )
         .on_board(BoardState::Untouched));
@@ -186,7 +187,7 @@ fn check(session: &mut Session, chip: &Chip) -> Result<String, Stop> {
         Err(Stop::refused(format!("the chip is locked: read protection {level}"), mend).on_board(BoardState::Untouched))
     };
     match silicon::protection(core.read_word_32(silicon.option_control).map_err(unreadable)?) {
-        Protection::None => Ok(format!("{} answers: identity {id:#05x}, not locked", chip.name())),
+        Protection::None => Ok(format!("{} answers: identity {id:#05x}, not locked", chip.shown())),
         Protection::Level1 => locked(
             "level 1",
             "lifting it erases the whole chip, its bootloader too: set option byte RDP to 0xaa, for instance with \

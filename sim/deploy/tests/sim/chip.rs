@@ -29,9 +29,9 @@ const PC: usize = 15;
 /// The moment at which somebody pulls the plug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pull {
-    AtErase(usize),
-    AtProgram(usize),
-    AtReadBack,
+    Erase(usize),
+    Program(usize),
+    ReadBack,
 }
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl SimChip {
 
     /// None where the bus would answer with a fault.
     pub fn read(&mut self, at: u32) -> Option<u32> {
-        if self.flash_range.contains(&at) && self.pull == Some(Pull::AtReadBack) && !self.programmed.is_empty() {
+        if self.flash_range.contains(&at) && self.pull == Some(Pull::ReadBack) && !self.programmed.is_empty() {
             self.plugged = false;
         }
         match at {
@@ -208,7 +208,7 @@ impl SimChip {
     }
 
     fn erase(&mut self, at: u32) -> u32 {
-        if self.pull == Some(Pull::AtErase(self.erased.len())) {
+        if self.pull == Some(Pull::Erase(self.erased.len())) {
             self.plugged = false;
         }
         let Some(sector) = self.algorithm.sector_info(at.into()) else { return 1 };
@@ -219,7 +219,7 @@ impl SimChip {
     }
 
     fn program(&mut self, at: u32, length: u32, buffer: u32) -> u32 {
-        if self.pull == Some(Pull::AtProgram(self.programmed.len())) {
+        if self.pull == Some(Pull::Program(self.programmed.len())) {
             self.plugged = false;
         }
         if let Some(error) = self.refuses {
