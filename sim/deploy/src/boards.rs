@@ -1,7 +1,8 @@
 //! Boards whose bootloader takes the firmware from an SD card: what the file must be called, and where the bootloader
 //! leaves room for it. Each row is what the notes at the head of the configuration that Klipper ships for that board say
 //! (`source`, in `config/` of Klipper's sources). Those of the Octopus boards give the offset only; that they want
-//! `firmware.bin` is what their users report, as for all boards of that maker. None of it was tried on a board.
+//! `firmware.bin` is what their users report, as for all boards of that maker. None of it was tried on a board. Only offsets that
+//! `drydock firmware build` has are here.
 
 pub struct Board {
     pub name: &'static str,
@@ -82,22 +83,6 @@ pub const BOARDS: &[Board] = &[
         file: "firmware.bin",
         offset: 32 * KIB,
         source: "generic-fysetc-cheetah-v2.0.cfg",
-    },
-    Board {
-        name: "mks-robin-nano-v3",
-        title: "MKS Robin Nano V3",
-        chips: &["stm32f407xx"],
-        file: "Robin_nano_v3.bin",
-        offset: 48 * KIB,
-        source: "generic-mks-robin-nano-v3.cfg",
-    },
-    Board {
-        name: "mks-monster8",
-        title: "MKS Monster8",
-        chips: &["stm32f407xx"],
-        file: "mks_monster8.bin",
-        offset: 48 * KIB,
-        source: "generic-mks-monster8.cfg",
     },
     Board {
         name: "creality-ender3-s1",

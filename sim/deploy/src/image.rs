@@ -23,13 +23,9 @@ const FLAT_MAX: u64 = 16 << 20;
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Built {
     #[serde(default)]
-    pub board: String,
-    #[serde(default)]
     pub chip: String,
-    #[serde(default)]
-    pub offset: u64,
-    #[serde(default)]
-    pub flash_base: u64,
+    /// Where the image begins: behind the bootloader, where it leaves room for one.
+    pub flash_base: Option<u64>,
     #[serde(default)]
     pub files: BuiltFiles,
 }
@@ -76,7 +72,7 @@ impl Image {
     pub fn load(path: &Path, at: Option<u64>) -> Result<Image, Stop> {
         let (path, built) = find(path)?;
         let file = std::fs::read(&path).map_err(|e| Stop::usage(io(&path, &e), "give the firmware with --firmware"))?;
-        let known = built.as_ref().map(|b| b.flash_base + b.offset).filter(|address| *address > 0);
+        let known = built.as_ref().and_then(|b| b.flash_base);
         let (address, bytes) = match extension(&path).as_str() {
             "uf2" => uf2::read(&file).and_then(flatten),
             "bin" => at.or(known).map(|address| (address, file)).ok_or_else(|| {

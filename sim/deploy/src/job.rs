@@ -86,6 +86,11 @@ fn address(text: &str) -> Result<u64, String> {
     parsed.map_err(|_| "give an address such as 0x08008000".to_string())
 }
 
+/// Where `drydock firmware build` leaves what it builds.
+const BUILD_FOLDER: &str = "out/firmware";
+/// The chips of its board `stm32f4`.
+const STM32F4: [&str; 4] = ["stm32f401", "stm32f405", "stm32f407", "stm32f446"];
+
 pub struct Job {
     pub route: Route,
     pub chip: Chip,
@@ -168,12 +173,20 @@ impl Job {
 
     /// What builds firmware for the chip.
     pub fn build(&self) -> String {
-        format!("`{}` builds it", self.build_command())
+        match self.build_command() {
+            Some(command) => format!("`{command}` builds it"),
+            None => format!("Drydock has no firmware for {} yet", self.chip.shown()),
+        }
     }
 
-    fn build_command(&self) -> String {
+    fn build_command(&self) -> Option<String> {
+        let chip = self.chip.name().to_lowercase();
         let offset = self.board.map(|board| format!(" --offset {}k", board.offset >> 10)).unwrap_or_default();
-        format!("drydock firmware build --board {}{offset}", build_name(self.chip.name()))
+        if chip.starts_with("rp2040") {
+            return Some("drydock firmware build --board rp2040".into());
+        }
+        let family = STM32F4.iter().find(|family| chip.starts_with(*family))?;
+        Some(format!("drydock firmware build --board stm32f4 --chip {family}{offset}"))
     }
 
     /// The commands from the sources to the board, for who starts from nothing.
@@ -185,15 +198,16 @@ impl Job {
             }
         };
         let board = self.board.map(|board| format!(" --board {}", board.name)).unwrap_or_default();
-        vec![
-            format!("{:58} # this firmware passes in the twin, and that is noted", "drydock test"),
-            format!("{:58} # the image, and where it is", self.build_command()),
-            format!(
-                "{:58} # these steps with that image",
-                format!("drydock deploy --dry-run --firmware FOLDER{route}{board}")
-            ),
-            format!("{:58} # and for good", format!("drydock deploy --firmware FOLDER{route}{board}")),
+        let Some(build) = self.build_command() else { return vec![self.build()] };
+        let deploy = format!("{BUILD_FOLDER}{route}{board}");
+        [
+            ("drydock test".into(), "this firmware passes in the twin, and that is noted"),
+            (build, "the image"),
+            (format!("drydock deploy --dry-run --firmware {deploy}"), "these steps with that image"),
+            (format!("drydock deploy --firmware {deploy}"), "and for good"),
         ]
+        .map(|(command, why)| format!("{command:64} # {why}"))
+        .to_vec()
     }
 
     /// Bytes that the image leaves to a bootloader.
@@ -374,10 +388,4 @@ fn name_chip(registry: &Registry, args: &Args, image: Option<&Image>) -> Result<
         "give --chip, or --firmware, or a --config whose serial path names it; likely are STM32F407VG, STM32F405RG, \
          STM32F446ZE, STM32F446RE, STM32F401RC, RP2040",
     ))
-}
-
-/// What `drydock firmware build` calls firmware for a chip.
-fn build_name(chip: &str) -> String {
-    let short = if chip.starts_with("STM32") { chip.get(..9).unwrap_or(chip) } else { chip };
-    short.to_lowercase()
 }

@@ -37,9 +37,13 @@ fn image(offset: u64, length: usize) -> Image {
 }
 
 fn deploy(plugged: Plugged, selector: Option<&str>, image: &Image) -> Result<Done, Stop> {
+    deploy_to("STM32F407VG", plugged, selector, image)
+}
+
+fn deploy_to(chip: &str, plugged: Plugged, selector: Option<&str>, image: &Image) -> Result<Done, Stop> {
     let lister = Lister::with_lister(Box::new(plugged));
     let item = probe::choose(&lister, selector)?;
-    let chip = Chip::by_name(&Registry::from_builtin_families(), "STM32F407VG", "--chip")?;
+    let chip = Chip::by_name(&Registry::from_builtin_families(), chip, "--chip")?;
     probe::flash(&lister, &item, &chip, image, &Progress::new(true))
 }
 
@@ -68,6 +72,25 @@ fn what_is_flashed_is_the_image_and_nothing_else_is_touched() {
         assert_eq!(after.started, 1, "the firmware was started once, at the end");
         assert_eq!(done.len(), 4, "{done:?}");
     }
+}
+
+#[test]
+fn an_rp2040_behind_its_three_debug_ports_is_flashed_too() {
+    let chip = Arc::new(Mutex::new(SimChip::new("RP2040", 0)));
+    let image = Image { address: 0x1000_0000, ..image(0, 70_000) };
+    let done = deploy_to("RP2040", Plugged::one(&chip), None, &image).unwrap();
+    let after = lock(&chip);
+    assert_eq!(after.flash[..70_000], image.bytes[..]);
+    assert_eq!((after.erased.len(), after.started), (18, 1), "sectors of 4 KiB; started once");
+    insta::assert_snapshot!("rp2040_all_is_well", done.join("\n"));
+}
+
+#[test]
+fn another_chip_where_an_rp2040_should_be_is_refused_untouched() {
+    let chip = chip();
+    lock(&chip).silent = true;
+    let image = Image { address: 0x1000_0000, ..image(0, 100) };
+    insta::assert_snapshot!(deploy_to("RP2040", Plugged::one(&chip), None, &image).unwrap_err().to_string());
 }
 
 #[test]

@@ -239,8 +239,8 @@ fn chips_are_named_or_asked_for() {
 fn a_build_folder_gives_image_and_address_of_a_bin() {
     let folder = Folder::new("build");
     folder.file("firmware.bin", firmware("stm32f407xx", 0));
-    let json = r#"{"board": "stm32f407", "chip": "stm32f407xx", "serial": "usb", "offset": 32768, "version": "any",
-        "source_hash": "not trusted", "flash_base": 134217728, "files": {"bin": "firmware.bin"}, "sizes": {}}"#;
+    let json = r#"{"board": "stm32f4", "chip": "stm32f407", "serial": "usb", "offset": 32768, "version": "any",
+        "source_hash": "not trusted", "flash_base": 134250496, "files": {"bin": "firmware.bin"}, "sizes": {}}"#;
     folder.file("firmware.json", json);
     let image = job(&["--firmware", &folder.0.display().to_string()]).unwrap().image.unwrap();
     assert_eq!((image.address, image.identity.hash.as_deref()), (0x0800_8000, Some(SOURCE_HASH)));
@@ -257,7 +257,7 @@ fn a_card_gets_the_file_that_its_board_wants() {
     insta::assert_snapshot!("no_card", with(&["--board", "btt-octopus", "--mount", "/not/there"]));
     let not_mounted = with(&["--board", "btt-octopus", "--sd-mount", &folder.0.display().to_string()]);
     insta::assert_snapshot!("not_a_card", not_mounted);
-    insta::assert_snapshot!("other_offset", with(&["--board", "mks-monster8", "--mount", "/"]));
+    insta::assert_snapshot!("other_offset", with(&["--board", "creality-ender3-s1", "--mount", "/"]));
     insta::assert_snapshot!("other_board", with(&["--board", "btt-skr-pro", "--mount", "/"]));
 
     let board = drydock_deploy::boards::find("creality-ender5-s1").unwrap();

@@ -1,5 +1,5 @@
-//! The chip: flash and RAM, the debug registers of a Cortex-M4, and a core that can do one thing, call the flash algorithm
-//! that probe-rs has put into its RAM. What the algorithm would do is done here, on flash that behaves as flash: erasing
+//! The chip: flash and RAM, the debug registers of its Cortex-M cores, and cores that can do one thing, call the flash
+//! algorithm that probe-rs has put into RAM. What the algorithm would do is done here, on flash that behaves as flash: erasing
 //! sets bits, programming only clears them.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,12 @@ const AIRCR: u32 = 0xe000_ed0c;
 const FP_CTRL: u32 = 0xe000_2000;
 const IDCODE: u32 = 0xe004_2000;
 const FLASH_OPTCR: u32 = 0x4002_3c14;
+/// Where an RP2040's core reads its own number.
+const SIO_CPUID: u32 = 0xd000_0000;
+/// Each core has its own of these.
+const PRIVATE: Range<u32> = 0xe000_0000..0xe004_0000;
+/// A window on external flash is larger than any flash behind it.
+const FLASH_MAX: u32 = 2 << 20;
 
 const HALTED: u32 = 1 << 0;
 const BREAKPOINT: u32 = 1 << 1;
@@ -35,17 +41,33 @@ pub enum Pull {
 }
 
 #[derive(Debug)]
+struct Core {
+    registers: [u32; 32],
+    /// Its debug registers, as far as they only keep what is written.
+    private: BTreeMap<u32, u32>,
+    debug: bool,
+    halted: bool,
+    /// Where it stood when probe-rs stepped it: the function that it means to call.
+    called: Option<u32>,
+    reason: u32,
+}
+
+impl Core {
+    fn stop(&mut self, reason: u32) {
+        self.halted = true;
+        self.reason = reason;
+    }
+}
+
+#[derive(Debug)]
 pub struct SimChip {
     pub flash: Vec<u8>,
     flash_range: Range<u32>,
     ram: Vec<(Range<u32>, Vec<u8>)>,
     registers: BTreeMap<u32, u32>,
-    core: [u32; 32],
-    debug: bool,
-    halted: bool,
-    /// Where the core stood when probe-rs stepped it: the function that it means to call.
-    called: Option<u32>,
-    reason: u32,
+    cores: Vec<Core>,
+    /// The core that the debug port has been turned to.
+    pub selected: usize,
     algorithm: FlashAlgorithm,
     pub erased: Vec<u32>,
     pub programmed: Vec<u32>,
@@ -69,7 +91,8 @@ impl SimChip {
         let raw = target.flash_algorithms.iter().find(|a| a.default).unwrap();
         let algorithm = FlashAlgorithm::assemble_from_raw_with_core(raw, &target.cores[0].name, &target).unwrap();
         let flash_range = algorithm.flash_properties.address_range.clone();
-        let flash_range = flash_range.start as u32..flash_range.end as u32;
+        let start = flash_range.start as u32;
+        let flash_range = start..(flash_range.end as u32).min(start + FLASH_MAX);
         let ram = target.memory_map.iter().filter_map(|r| r.as_ram_region());
         let ram =
             ram.map(|r| (r.range.start as u32..r.range.end as u32, vec![0; (r.range.end - r.range.start) as usize]));
@@ -77,12 +100,9 @@ impl SimChip {
             flash: vec![0x5a; flash_range.len()],
             flash_range,
             ram: ram.collect(),
-            registers: BTreeMap::from([(IDCODE, idcode), (FLASH_OPTCR, 0x0fff_aaed), (FP_CTRL, 0x60)]),
-            core: [0; 32],
-            debug: false,
-            halted: false,
-            called: None,
-            reason: 0,
+            registers: BTreeMap::from([(IDCODE, idcode), (FLASH_OPTCR, 0x0fff_aaed)]),
+            cores: target.cores.iter().map(|_| core()).collect(),
+            selected: 0,
             algorithm,
             erased: Vec::new(),
             programmed: Vec::new(),
@@ -95,6 +115,15 @@ impl SimChip {
         }
     }
 
+    /// Does its debug port share the wire with others, and wait to be called by its address?
+    pub fn is_multidrop(&self) -> bool {
+        self.cores.len() > 1
+    }
+
+    fn core(&mut self) -> &mut Core {
+        &mut self.cores[self.selected]
+    }
+
     /// Read protection as the option bytes have it.
     pub fn protect(&mut self, rdp: u8) {
         self.registers.insert(FLASH_OPTCR, 0x0fff_00ed | u32::from(rdp) << 8);
@@ -105,14 +134,19 @@ impl SimChip {
         if self.flash_range.contains(&at) && self.pull == Some(Pull::ReadBack) && !self.programmed.is_empty() {
             self.plugged = false;
         }
-        match at {
-            DHCSR => Some(u32::from(self.debug) | 1 << 16 | u32::from(self.halted) << 17),
-            DFSR => Some(self.reason),
-            _ => match self.memory(at) {
-                Some(bytes) => bytes.get(..4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-                None => Some(self.registers.get(&at).copied().unwrap_or_default()),
-            },
+        if let Some(bytes) = self.memory(at) {
+            return bytes.get(..4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         }
+        let number = self.selected as u32;
+        let multidrop = self.is_multidrop();
+        let core = self.core();
+        Some(match at {
+            DHCSR => u32::from(core.debug) | 1 << 16 | u32::from(core.halted) << 17,
+            DFSR => core.reason,
+            SIO_CPUID if multidrop => number,
+            _ if PRIVATE.contains(&at) => core.private.get(&at).copied().unwrap_or_default(),
+            _ => self.registers.get(&at).copied().unwrap_or_default(),
+        })
     }
 
     pub fn write(&mut self, at: u32, size: u32, lanes: u32) -> Option<()> {
@@ -127,8 +161,9 @@ impl SimChip {
         match at {
             DHCSR if lanes >> 16 == 0xa05f => self.control(lanes),
             DCRSR => self.transfer(lanes),
-            DFSR => self.reason &= !lanes,
+            DFSR => self.core().reason &= !lanes,
             AIRCR if lanes >> 16 == 0x05fa && lanes & 1 << 2 != 0 => self.reset(),
+            _ if PRIVATE.contains(&at) => drop(self.core().private.insert(at, lanes)),
             _ => drop(self.registers.insert(at, lanes)),
         }
         Some(())
@@ -144,46 +179,44 @@ impl SimChip {
 
     /// Halt, step or run.
     fn control(&mut self, value: u32) {
-        self.debug = value & 1 != 0;
+        let core = self.core();
+        core.debug = value & 1 != 0;
         let (halt, step) = (value & 2 != 0, value & 4 != 0);
         if halt {
-            self.stop(HALTED);
+            core.stop(HALTED);
         } else if step {
             // probe-rs takes a core that has not moved for one that stands on a breakpoint.
-            self.called = Some(self.core[PC]);
-            self.core[PC] = self.core[PC].wrapping_add(2);
-            self.stop(HALTED);
-        } else if let Some(entry) = self.called.take() {
-            self.halted = false;
-            self.call(entry);
+            core.called = Some(core.registers[PC]);
+            core.registers[PC] = core.registers[PC].wrapping_add(2);
+            core.stop(HALTED);
         } else {
-            self.halted = false;
+            core.halted = false;
+            if let Some(entry) = core.called.take() {
+                self.call(entry);
+            }
         }
-    }
-
-    fn stop(&mut self, reason: u32) {
-        self.halted = true;
-        self.reason = reason;
     }
 
     /// Between a core register and the debugger.
     fn transfer(&mut self, value: u32) {
+        let core = self.core();
         let register = (value & 0x1f) as usize;
         if value & 1 << 16 != 0 {
-            self.core[register] = self.registers.get(&DCRDR).copied().unwrap_or_default();
+            core.registers[register] = core.private.get(&DCRDR).copied().unwrap_or_default();
         } else {
-            self.registers.insert(DCRDR, self.core[register]);
+            core.private.insert(DCRDR, core.registers[register]);
         }
     }
 
     fn reset(&mut self) {
-        let catch = self.registers.get(&DEMCR).is_some_and(|demcr| demcr & 1 != 0);
-        self.core[PC] = self.read(self.flash_range.start + 4).unwrap_or_default() & !1;
-        self.called = None;
-        if catch && self.debug {
-            self.stop(VECTOR_CATCH);
+        let start = self.read(self.flash_range.start + 4).unwrap_or_default() & !1;
+        let core = self.core();
+        core.registers[PC] = start;
+        core.called = None;
+        if core.debug && core.private.get(&DEMCR).is_some_and(|demcr| demcr & 1 != 0) {
+            core.stop(VECTOR_CATCH);
         } else {
-            self.halted = false;
+            core.halted = false;
             self.started += 1;
         }
     }
@@ -191,20 +224,22 @@ impl SimChip {
     /// Does what the algorithm's function at `entry` does, and returns to the breakpoint at its head.
     fn call(&mut self, entry: u32) {
         let entry = u64::from(entry);
+        let [r0, r1, r2, ..] = self.core().registers;
         let algorithm = &self.algorithm;
         let result = if Some(entry) == algorithm.pc_init || Some(entry) == algorithm.pc_uninit {
             0
         } else if entry == algorithm.pc_erase_sector {
-            self.erase(self.core[0])
+            self.erase(r0)
         } else if entry == algorithm.pc_program_page {
-            self.program(self.core[0], self.core[1], self.core[2])
+            self.program(r0, r1, r2)
         } else {
             // Not the algorithm: a program that runs until somebody halts it.
             return;
         };
-        self.core[R0] = result;
-        self.core[PC] = self.core[LR] & !1;
-        self.stop(BREAKPOINT);
+        let core = self.core();
+        core.registers[R0] = result;
+        core.registers[PC] = core.registers[LR] & !1;
+        core.stop(BREAKPOINT);
     }
 
     fn erase(&mut self, at: u32) -> u32 {
@@ -235,4 +270,9 @@ impl SimChip {
         }
         0
     }
+}
+
+fn core() -> Core {
+    let private = BTreeMap::from([(FP_CTRL, 0x60)]);
+    Core { registers: [0; 32], private, debug: false, halted: false, called: None, reason: 0 }
 }

@@ -1,4 +1,6 @@
-//! The probe: a debug port with one access port to the chip's memory (ARM Debug Interface v5), register by register.
+//! The probe: debug ports, each with one access port to the chip's memory (ARM Debug Interface v5), register by register.
+//! A chip with one has it alone on the wire; an RP2040 has three that are called by address: one for each core, and one
+//! that only resets.
 
 use std::io::{Error, ErrorKind};
 use std::sync::Arc;
@@ -16,12 +18,20 @@ use super::{Shared, lock};
 const DPIDR: u32 = 0x2ba0_1477;
 const AHB_AP: u32 = 0x2477_0011;
 const POWER_UP_REQUESTS: u32 = 1 << 28 | 1 << 30;
+/// Calling a debug port by its address is a write that nobody acknowledges, so it comes as 48 bits on the wire: the
+/// request, the address from bit 13 on, its parity.
+const CALL: (u8, u64) = (48, 0x1f99);
+const DPIDR_MULTIDROP: u32 = 0x0bc1_2477;
+/// What lies in the address of a debug port above the chip's own number.
+const INSTANCE: u32 = 0xf000_0000;
 /// The pin of an access port's CSW that says that it is enabled.
 const DEVICE_ENABLED: u32 = 1 << 6;
 
 #[derive(Debug)]
 pub struct SimProbe {
     chip: Shared,
+    /// Address of the debug port that was called last.
+    called: u32,
     control: u32,
     select: u32,
     csw: u32,
@@ -30,7 +40,7 @@ pub struct SimProbe {
 
 impl SimProbe {
     pub fn new(chip: Shared) -> SimProbe {
-        SimProbe { chip, control: 0, select: 0, csw: DEVICE_ENABLED, tar: 0 }
+        SimProbe { chip, called: 0, control: 0, select: 0, csw: DEVICE_ENABLED, tar: 0 }
     }
 
     fn there(&self) -> Result<(), ArmError> {
@@ -62,9 +72,12 @@ impl RawDapAccess for SimProbe {
     fn raw_read_register(&mut self, address: RegisterAddress) -> Result<u32, ArmError> {
         self.there()?;
         if !address.is_ap() {
-            return Ok(match address.a2_and_3() {
-                0x0 => DPIDR,
-                0x4 => self.control | (self.control & POWER_UP_REQUESTS) << 1,
+            return Ok(match (address.a2_and_3(), self.select & 0xf) {
+                (0x0, _) if self.called != 0 => DPIDR_MULTIDROP,
+                (0x0, _) => DPIDR,
+                (0x4, 2) => self.called & !INSTANCE,
+                (0x4, 3) => self.called & INSTANCE,
+                (0x4, _) => self.control | (self.control & POWER_UP_REQUESTS) << 1,
                 _ => 0,
             });
         }
@@ -112,7 +125,12 @@ impl RawDapAccess for SimProbe {
         Ok(())
     }
 
-    fn swj_sequence(&mut self, _: u8, _: u64) -> Result<(), DebugProbeError> {
+    fn swj_sequence(&mut self, length: u8, bits: u64) -> Result<(), DebugProbeError> {
+        let mut chip = lock(&self.chip);
+        if chip.is_multidrop() && (length, bits & 0x1fff) == CALL {
+            self.called = (bits >> 13) as u32;
+            chip.selected = usize::from(self.called & INSTANCE == 0x1000_0000);
+        }
         Ok(())
     }
 
