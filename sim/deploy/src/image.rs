@@ -26,6 +26,8 @@ pub struct Built {
     pub chip: String,
     /// Where the image begins: behind the bootloader, where it leaves room for one.
     pub flash_base: Option<u64>,
+    /// The emulator that it was built for: no chip runs it then.
+    pub emulator: Option<String>,
     #[serde(default)]
     pub files: BuiltFiles,
 }

@@ -216,6 +216,10 @@ impl Job {
     }
 
     fn wrong_chip(&self, image: &Image) -> Option<Stop> {
+        if let Some(emulator) = image.built.as_ref().and_then(|built| built.emulator.as_ref()) {
+            let what = format!("the image was built for the emulator {emulator}: no chip runs it");
+            return Some(Stop::refused(what, "build it without --qemu"));
+        }
         let mcu = image.identity.mcu.as_deref()?;
         (!self.chip.runs(mcu)).then(|| {
             Stop::refused(

@@ -183,7 +183,7 @@ pub fn steps(job: &Job, time: &DateTime) -> Vec<String> {
 fn over_probe(job: &Job) -> Vec<String> {
     let chip = job.chip.shown();
     let mut steps = vec![
-        format!("open the probe and attach to {chip} over SWD; reset and halt it, so that all its pins are inputs"),
+        format!("open the probe and attach to {chip} over SWD; it goes on as it is"),
         match silicon::of(job.chip.name()) {
             Some(_) => "read the chip's identity and its read protection; stop if it is another chip, or locked".into(),
             None => "stop if another chip answers".into(),
@@ -192,6 +192,7 @@ fn over_probe(job: &Job) -> Vec<String> {
     if job.image.as_ref().is_some_and(|image| job.offset(image) > 0) {
         steps.push("look for a bootloader in the flash below the image; stop if there is none to start it".into());
     }
+    steps.push("reset and halt the chip: from here on all its pins are inputs, heaters and motors off".into());
     match &job.image {
         Some(image) => {
             let sectors = job.chip.sectors(&image.range());

@@ -47,6 +47,12 @@ fn deploy_to(chip: &str, plugged: Plugged, selector: Option<&str>, image: &Image
     probe::flash(&lister, &item, &chip, image, &Progress::new(true))
 }
 
+/// Refused: its flash is not touched, it has not been reset, and the firmware on it goes on looking after the heaters.
+fn is_as_it_was(chip: &Shared) -> bool {
+    let chip = lock(chip);
+    chip.erased.is_empty() && chip.programmed.is_empty() && chip.started == 0 && chip.runs()
+}
+
 /// What is said of a deployment that must not succeed.
 fn failure(plugged: Plugged, selector: Option<&str>, image: &Image) -> String {
     let stop = deploy(plugged, selector, image).expect_err("it must not succeed");
@@ -69,7 +75,7 @@ fn what_is_flashed_is_the_image_and_nothing_else_is_touched() {
         assert_eq!(after.erased, planned, "the plan names the sectors that are erased");
         let end = sectors.last().map(|s| s.address + s.size - BASE).unwrap() as usize;
         assert_eq!(after.flash[end..], before[end..], "what lies behind the last sector stays");
-        assert_eq!(after.started, 1, "the firmware was started once, at the end");
+        assert!(after.started == 1 && after.runs(), "the firmware was started once, at the end, and runs");
         assert_eq!(done.len(), 4, "{done:?}");
     }
 }
@@ -125,7 +131,7 @@ fn a_probe_that_may_not_be_opened_says_so() {
 fn another_chip_is_refused_untouched() {
     let chip = Arc::new(Mutex::new(SimChip::new("STM32F407VG", 0x1000_6421)));
     insta::assert_snapshot!(failure(Plugged::one(&chip), None, &image(0, 100)));
-    assert!(lock(&chip).erased.is_empty());
+    assert!(is_as_it_was(&chip));
 }
 
 #[test]
@@ -134,7 +140,7 @@ fn a_locked_chip_is_refused_untouched() {
         let chip = chip();
         lock(&chip).protect(rdp);
         insta::assert_snapshot!(name, failure(Plugged::one(&chip), None, &image(0, 100)));
-        assert!(lock(&chip).erased.is_empty());
+        assert!(is_as_it_was(&chip));
     }
 }
 
@@ -143,7 +149,7 @@ fn an_image_that_nothing_would_start_is_refused() {
     let chip = chip();
     lock(&chip).flash[..16 * 1024].fill(0xff);
     insta::assert_snapshot!(failure(Plugged::one(&chip), None, &image(0x8000, 100)));
-    assert!(lock(&chip).erased.is_empty());
+    assert!(is_as_it_was(&chip));
 }
 
 #[test]

@@ -171,6 +171,7 @@ fn tested_firmware_goes_to_the_chip_and_the_config_to_its_place() {
     let args = ["--firmware", &image, "--ledger", &ledger, "--config", &tuned, "--install-config", &place];
     let done = deploy(&args, Plugged::one(&chip)).unwrap();
     assert_eq!(lock(&chip).flash[..bytes.len()], bytes[..]);
+    assert!(lock(&chip).runs());
     assert_eq!(fs::read_to_string(&place).unwrap(), "[printer]\nnew: 1\n");
     insta::assert_snapshot!(without(&folder, &done.join("\n")));
 }
@@ -244,6 +245,9 @@ fn a_build_folder_gives_image_and_address_of_a_bin() {
     folder.file("firmware.json", json);
     let image = job(&["--firmware", &folder.0.display().to_string()]).unwrap().image.unwrap();
     assert_eq!((image.address, image.identity.hash.as_deref()), (0x0800_8000, Some(SOURCE_HASH)));
+    folder.file("firmware.json", json.replace("\"sizes\"", "\"emulator\": \"netduinoplus2\", \"sizes\""));
+    let args = ["--firmware", &folder.0.display().to_string(), "--untested"];
+    insta::assert_snapshot!("for_an_emulator", refused(&folder, &args));
 }
 
 #[test]

@@ -6,7 +6,6 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::ops::Range;
-use std::time::Duration;
 
 use probe_rs::flashing::{DownloadOptions, FlashProgress, ProgressEvent, ProgressOperation};
 use probe_rs::probe::list::{Accessibility, Lister, ProbeListItem};
@@ -22,8 +21,6 @@ use crate::stop::{BoardState, Kind, Stop};
 
 /// Read back in pieces of this size, so that a bar can move.
 const READ_BACK: usize = 4096;
-/// Chips are given this long to halt.
-const HALT: Duration = Duration::from_millis(500);
 
 /// The one probe that is meant.
 pub fn choose(lister: &Lister, selector: Option<&str>) -> Result<ProbeListItem, Stop> {
@@ -160,7 +157,8 @@ fn write(
     Ok(done)
 }
 
-/// Is it the chip, and may its flash be written?
+/// Is it the chip, and may its flash be written? Read past the core, which goes on: a printer that was halted here and
+/// then left alone would keep its heaters as they are.
 fn check(session: &mut Session, chip: &Chip) -> Result<String, Stop> {
     let Some(silicon) = silicon::of(chip.name()) else {
         return Ok(format!("{} answers; it has no identity register that Drydock knows", chip.shown()));
@@ -174,7 +172,6 @@ fn check(session: &mut Session, chip: &Chip) -> Result<String, Stop> {
         .on_board(BoardState::Untouched)
     };
     let mut core = session.core(0).map_err(unreadable)?;
-    core.halt(HALT).map_err(unreadable)?;
     let id = (core.read_word_32(silicon.idcode).map_err(unreadable)? & 0xfff) as u16;
     if !silicon.device_ids.contains(&id) {
         return Err(Stop::refused(

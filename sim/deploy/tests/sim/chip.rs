@@ -120,6 +120,11 @@ impl SimChip {
         self.cores.len() > 1
     }
 
+    /// Do all its cores run, so that what they control is looked after?
+    pub fn runs(&self) -> bool {
+        self.cores.iter().all(|core| !core.halted)
+    }
+
     fn core(&mut self) -> &mut Core {
         &mut self.cores[self.selected]
     }
