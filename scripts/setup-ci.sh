@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Installs what CI uses beyond Rust itself, from Debian. Nothing here is needed to build or use Drydock.
-#   setup-ci.sh aarch64   the cross compiler, a rustc that can build its own std, and user-mode emulation
+# Installs what CI uses beyond Rust itself, from Debian (and one package from npm). Nothing here is needed to build or use
+# Drydock.
+#   setup-ci.sh aarch64     the cross compiler, a rustc that can build its own std, and user-mode emulation
+#   setup-ci.sh firmware    what compiles for chips, where rustup's targets are not there
+#   setup-ci.sh emulation   QEMU for the STM32F4, rp2040js for the RP2040
 # Exit 0 where everything asked for is there afterwards, 1 where not (no network, no root, another distribution).
 set -u
 cd "$(dirname "$0")/.."
@@ -9,18 +12,31 @@ want=()
 for set in "$@"; do
   case "$set" in
     aarch64) want+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static rustc-web rust-web-src) ;;
-    *) echo "setup-ci: no set $set; there is: aarch64" >&2; exit 2 ;;
+    firmware) want+=(binutils-arm-none-eabi rustc-web rust-web-src) ;;
+    emulation) want+=(qemu-system-arm nodejs npm) ;;
+    *) echo "setup-ci: no set $set; there is: aarch64, firmware, emulation" >&2; exit 2 ;;
   esac
 done
 
 missing=()
 for package in "${want[@]}"; do
+  # Whose node it is makes no difference.
+  case "$package" in nodejs) command -v node >/dev/null && continue ;; npm) command -v npm >/dev/null && continue ;; esac
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
-[ ${#missing[@]} = 0 ] && exit 0
+
+rp2040js() {
+  case " $* " in *" emulation "*) ;; *) return 0 ;; esac
+  local folder=mcu-firmware/boards/rp2040/emulate
+  [ -d "$folder/node_modules/rp2040js" ] && return 0
+  timeout 120 npm ci --prefix "$folder" --silent >/dev/null 2>&1 ||
+    { echo "setup-ci: could not install rp2040js" >&2; return 1; }
+}
+[ ${#missing[@]} = 0 ] && { rp2040js "$@"; exit; }
 
 command -v apt-get >/dev/null || { echo "setup-ci: no apt-get here; missing: ${missing[*]}" >&2; exit 1; }
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo -n)
 export DEBIAN_FRONTEND=noninteractive
 { timeout 120 "${sudo[@]}" apt-get update -qq && timeout 600 "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
   { echo "setup-ci: could not install ${missing[*]}" >&2; exit 1; }
+rp2040js "$@"

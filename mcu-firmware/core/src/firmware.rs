@@ -82,7 +82,39 @@ pub struct Firmware {
     /// Time behind which a running timer is given up, 1 ms.
     late_ticks: u32,
     stuck: u32,
+    inbox: Inbox,
     stats: Stats,
+}
+
+/// The block that is being executed.
+#[derive(Clone, Copy, Debug)]
+struct Inbox {
+    content: [u8; CONTENT_MAX],
+    /// The next command's first byte, and the end of the last one.
+    start: usize,
+    end: usize,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self { content: [0; CONTENT_MAX], start: 0, end: 0 }
+    }
+}
+
+impl Inbox {
+    fn new(content: &[u8]) -> Self {
+        let mut inbox = Self { end: content.len(), ..Self::default() };
+        inbox.content[..content.len()].copy_from_slice(content);
+        inbox
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.content[self.start..self.end]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -115,27 +147,41 @@ impl Firmware {
     /// Takes bytes that came from the host and executes each block that they complete.
     pub fn rx<B: Board>(&mut self, board: &mut B, bytes: &[u8]) {
         let mut input = bytes;
-        while let Some(event) = self.link.deframer.next(&mut input) {
-            if let Event::Block(block) = event {
-                let mut content = [0; CONTENT_MAX];
-                let (seq, len) = (block.seq, block.content.len());
-                content[..len].copy_from_slice(block.content);
-                if self.link.accept(seq) {
-                    self.execute(board, &content[..len]);
-                }
-            }
-            self.link.acknowledge(board);
-        }
+        while self.rx_step(board, &mut input) {}
     }
 
-    fn execute<B: Board>(&mut self, board: &mut B, content: &[u8]) {
-        let mut reader = Reader::new(content);
-        while !reader.is_empty() {
-            if let Err(reason) = commands::execute(self, board, &mut reader) {
-                self.shut_down(board, reason);
-                self.run_tasks(board);
-                return;
+    /// Does a little of [`Firmware::rx`]: finds one block in `input`, executes one command of the block that was found,
+    /// or acknowledges it. False once there is nothing more to do. Between two of these a chip lets the timers run.
+    pub fn rx_step<B: Board>(&mut self, board: &mut B, input: &mut &[u8]) -> bool {
+        if !self.inbox.is_empty() {
+            self.execute(board);
+        } else {
+            match self.link.deframer.next(input) {
+                None => return false,
+                Some(Event::Bad) => {}
+                Some(Event::Block(block)) => {
+                    let (seq, inbox) = (block.seq, Inbox::new(block.content));
+                    if self.link.accept(seq) {
+                        self.inbox = inbox;
+                    }
+                }
             }
+        }
+        if self.inbox.is_empty() {
+            self.link.acknowledge(board);
+        }
+        true
+    }
+
+    fn execute<B: Board>(&mut self, board: &mut B) {
+        let inbox = self.inbox;
+        let mut reader = Reader::new(inbox.rest());
+        let result = commands::execute(self, board, &mut reader);
+        self.inbox.start = inbox.end - reader.rest().len();
+        if let Err(reason) = result {
+            self.inbox = Inbox::default();
+            self.shut_down(board, reason);
+            self.run_tasks(board);
         }
     }
 
@@ -393,8 +439,7 @@ impl Firmware {
 
     pub(crate) fn finalize_config<B: Board>(&mut self, board: &mut B, crc: u32) -> Result<(), Shutdown> {
         let count = self.objects.finalize(crc, board.move_count())?;
-        self.timers.reserve(count);
-        Ok(())
+        self.timers.reserve(count)
     }
 }
 

@@ -40,6 +40,7 @@ shutdowns! {
     AlreadyFinalized = "Already finalized",
     NotFinalized = "Configuration is not finalized",
     ClearedWhenRunning = "Shutdown cleared when not shutdown",
+    OutOfMemory = "Out of memory",
     ConfigResetWhenRunning = "config_reset only available when shutdown",
     AdcRange = "ADC out of range",
     AdcPin = "Not a valid ADC pin",

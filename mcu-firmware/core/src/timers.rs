@@ -47,8 +47,8 @@ pub(crate) struct Timers {
 
 impl Timers {
     /// Makes room for `count` timers more, so that adding them does not allocate.
-    pub fn reserve(&mut self, count: usize) {
-        self.queue.reserve(count);
+    pub fn reserve(&mut self, count: usize) -> Result<(), Shutdown> {
+        self.queue.try_reserve(count).or(Err(Shutdown::OutOfMemory))
     }
 
     /// The soonest moment.
@@ -91,11 +91,12 @@ impl Timers {
             return Err(Shutdown::TimerTooClose);
         }
         self.remove(caller);
+        self.reserve(1)?;
         self.insert(caller, wake);
         Ok(())
     }
 
-    /// Puts in a timer of a caller that has none.
+    /// Puts in a timer of a caller that has none and for which there is room.
     pub fn insert(&mut self, caller: Caller, wake: u32) {
         self.queue.push(Timer { wake, caller });
         self.move_next(wake);

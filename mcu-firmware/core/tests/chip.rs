@@ -307,6 +307,36 @@ fn identify_gives_the_board_s_bytes_and_then_none() {
     }
 }
 
+#[test]
+fn taking_a_block_command_by_command_lets_timers_between_and_ends_the_same() {
+    let mut block = vec![];
+    let mut rig = Rig::configured(100);
+    let start = rig.mcu.board.now.wrapping_add(10_000);
+    let mut content = vec![];
+    for (name, args) in [
+        ("reset_step_clock", vec![0, i64::from(start)]),
+        ("queue_step", vec![0, 1000, 1, 0]),
+        ("queue_step", vec![0, 1000, 1, 0]),
+    ] {
+        let values: Vec<_> = args.into_iter().map(Value::Int).collect();
+        rig.catalogue.command(name).unwrap().encode(&values, &mut content).unwrap();
+    }
+    assert!(frame(rig.seq, &content, &mut block));
+    let sent = rig.mcu.board.sent.len();
+    let mut input = &block[..];
+    let mut steps = 0;
+    while rig.mcu.firmware.rx_step(&mut rig.mcu.board, &mut input) {
+        assert_eq!(rig.mcu.board.sent.len() == sent, steps < 3, "acknowledged after the last command");
+        steps += 1;
+        if steps == 3 {
+            rig.mcu.board.now = start.wrapping_add(1000);
+            rig.mcu.timer_irq();
+        }
+    }
+    assert_eq!((steps, input.len(), rig.mcu.board.edges.len()), (4, 0, 2));
+    assert_eq!(rig.mcu.next_timer(), Some(start.wrapping_add(2000)));
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_taken_without_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..20)) {

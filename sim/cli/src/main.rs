@@ -3,6 +3,7 @@
 mod check;
 mod deploy;
 mod files;
+mod firmware;
 mod offline;
 mod passed;
 mod recordings;
@@ -43,6 +44,8 @@ enum Command {
     /// Put the firmware that was tested on a board: `drydock deploy --dry-run --chip STM32F407VG` shows how.
     #[command(disable_help_flag = true)]
     Deploy(deploy::DeployArgs),
+    /// Build the firmware for a real board.
+    Firmware(firmware::FirmwareArgs),
     /// Write shell completions to standard output.
     Completions { shell: clap_complete::Shell },
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Some(Command::Export(args)) => recordings::export(args),
         Some(Command::Diff(args)) => recordings::diff(args),
         Some(Command::Deploy(args)) => deploy::deploy(args),
+        Some(Command::Firmware(args)) => firmware::firmware(args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(
                 shell,

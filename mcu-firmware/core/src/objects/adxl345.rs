@@ -152,7 +152,10 @@ impl Firmware {
             sensor.read_round(board, &mut self.link, &self.objects.spis);
             let caller = Caller::Adxl345(index as u8);
             self.timers.remove(caller);
-            self.timers.insert(caller, board.now().wrapping_add(sensor.rest_ticks));
+            // Room can only be short before the configuration is complete, when no host reads a sensor.
+            if self.timers.reserve(1).is_ok() {
+                self.timers.insert(caller, board.now().wrapping_add(sensor.rest_ticks));
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ pub(crate) mod buttons;
 pub(crate) mod counter;
 pub(crate) mod digital_out;
 pub(crate) mod endstop;
-pub(crate) mod moves;
+pub mod moves;
 pub mod neopixel;
 pub(crate) mod pwm_out;
 pub mod spi;
@@ -49,6 +49,7 @@ macro_rules! kinds {
                     let index = self.$field.len() as u8;
                     let slot = self.oids.get_mut(usize::from(oid)).filter(|slot| **slot == Object::Free);
                     let slot = slot.filter(|_| self.config_crc.is_none()).ok_or(Shutdown::OidAssign)?;
+                    self.$field.try_reserve(1).or(Err(Shutdown::OutOfMemory))?;
                     *slot = Object::$kind(index);
                     self.$field.push(object);
                     Ok(())
@@ -95,13 +96,21 @@ kinds! {
     Counter(counters: counter::Counter) add add_counter find counter index counter_index;
 }
 
+/// So many copies of a value. What the host asks for may be more than a board has.
+pub(crate) fn filled<T: Clone>(count: usize, value: T) -> Result<Vec<T>, Shutdown> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).or(Err(Shutdown::OutOfMemory))?;
+    values.resize(count, value);
+    Ok(values)
+}
+
 impl Objects {
     /// Makes room for `count` oids.
     pub fn allocate(&mut self, count: u8) -> Result<(), Shutdown> {
         if !self.oids.is_empty() || self.config_crc.is_some() {
             return Err(Shutdown::OidsAllocated);
         }
-        self.oids.resize(usize::from(count), Object::Free);
+        self.oids = filled(count.into(), Object::Free)?;
         Ok(())
     }
 
@@ -110,8 +119,8 @@ impl Objects {
         if self.config_crc.is_some() {
             return Err(Shutdown::AlreadyFinalized);
         }
+        self.moves = MovePool::new(move_count)?;
         self.config_crc = Some(crc);
-        self.moves = MovePool::new(move_count);
         Ok(self.object_count() + self.trsyncs.len())
     }
 

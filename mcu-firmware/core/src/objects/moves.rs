@@ -2,6 +2,7 @@
 //!
 //! Each owner has a [`Queue`] of its own, a chain through the pool in the order of the commands.
 
+use super::filled;
 use crate::shutdown::Shutdown;
 use alloc::vec::Vec;
 
@@ -20,6 +21,9 @@ struct Slot {
     content: Move,
     next: u16,
 }
+
+/// What one slot takes of a board's memory.
+pub const MOVE_SLOT_BYTES: usize = size_of::<Slot>();
 
 #[derive(Clone, Debug)]
 pub(crate) struct MovePool {
@@ -50,16 +54,16 @@ impl Queue {
 
 impl Default for MovePool {
     fn default() -> Self {
-        Self::new(0)
+        Self { slots: Vec::new(), free: NONE, free_count: 0 }
     }
 }
 
 impl MovePool {
-    pub fn new(count: u16) -> Self {
-        let slots = (0..count.min(NONE - 1)).map(|_| Slot { content: Move::default(), next: NONE }).collect();
-        let mut pool = Self { slots, free: NONE, free_count: 0 };
+    pub fn new(count: u16) -> Result<Self, Shutdown> {
+        let slots = filled(count.min(NONE - 1).into(), Slot { content: Move::default(), next: NONE })?;
+        let mut pool = Self { slots, ..Self::default() };
         pool.clear();
-        pool
+        Ok(pool)
     }
 
     pub fn capacity(&self) -> u16 {
@@ -131,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_slot_after_the_last_overflows_and_a_given_back_one_does_not() {
-        let mut pool = MovePool::new(2);
+        let mut pool = MovePool::new(2).unwrap();
         let mut queue = Queue::default();
         assert_eq!(pool.push(&mut queue, Move::default()), Ok(()));
         assert_eq!(pool.push(&mut queue, Move::default()), Ok(()));
@@ -144,7 +148,7 @@ mod tests {
     proptest! {
         #[test]
         fn queues_keep_their_own_order_and_no_slot_is_lost(steps in prop::collection::vec((0..3_usize, any::<bool>()), 0..200)) {
-            let mut pool = MovePool::new(16);
+            let mut pool = MovePool::new(16).unwrap();
             let mut queues = [Queue::default(), Queue::default(), Queue::default()];
             let mut models = [const { alloc::collections::VecDeque::new() }; 3];
             for (serial, (which, push)) in steps.into_iter().enumerate() {

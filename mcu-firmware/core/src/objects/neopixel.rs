@@ -3,7 +3,6 @@
 use crate::board::{Board, Pin};
 use crate::firmware::Firmware;
 use crate::shutdown::Shutdown;
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// Longest chain, about a thousand lights.
@@ -52,7 +51,7 @@ impl Firmware {
             return Err(Shutdown::NeopixelSize);
         }
         let pin = board.output_setup(pin, false)?;
-        let data = vec![0; usize::from(data_size)];
+        let data = super::filled(data_size.into(), 0)?;
         let last_end = board.now().wrapping_sub(reset_min_ticks);
         self.objects.add_neopixel(oid, Neopixel { pin, data, bit_max_ticks, reset_min_ticks, last_end })
     }

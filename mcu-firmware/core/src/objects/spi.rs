@@ -135,7 +135,9 @@ impl Firmware {
         shutdown_msg: &[u8],
     ) -> Result<(), Shutdown> {
         let spi = self.objects.spi_index(spi_oid)?;
-        self.objects.add_spi_shutdown(oid, SpiShutdown { spi, message: shutdown_msg.to_vec() })
+        let mut message = super::filled(shutdown_msg.len(), 0)?;
+        message.copy_from_slice(shutdown_msg);
+        self.objects.add_spi_shutdown(oid, SpiShutdown { spi, message })
     }
 
     pub(crate) fn spi_transfer<B: Board>(&mut self, board: &mut B, oid: u8, data: &[u8]) -> Result<(), Shutdown> {
