@@ -1,6 +1,7 @@
 //! The `drydock` command.
 
 mod check;
+mod deploy;
 mod files;
 mod firmware;
 #[cfg(unix)]
@@ -10,6 +11,7 @@ mod loopback;
 #[cfg(unix)]
 mod mcu;
 mod offline;
+mod passed;
 mod recordings;
 mod run;
 mod term;
@@ -53,6 +55,9 @@ enum Command {
     Export(recordings::ExportArgs),
     /// Compare two recordings: the first event that differs.
     Diff(recordings::DiffArgs),
+    /// Put the firmware that was tested on a board: `drydock deploy --dry-run --chip STM32F407VG` shows how.
+    #[command(disable_help_flag = true)]
+    Deploy(deploy::DeployArgs),
     /// Build the firmware for a real board.
     Firmware(firmware::FirmwareArgs),
     /// Write shell completions to standard output.
@@ -74,6 +79,7 @@ fn main() -> ExitCode {
         Some(Command::Steps(args)) => offline::steps(args),
         Some(Command::Export(args)) => recordings::export(args),
         Some(Command::Diff(args)) => recordings::diff(args),
+        Some(Command::Deploy(args)) => deploy::deploy(args),
         Some(Command::Firmware(args)) => firmware::firmware(args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(

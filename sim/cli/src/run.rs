@@ -14,6 +14,7 @@ use drydock_scenario::setup::{Disk, RunOptions, prepare};
 use serde_json::json;
 
 use crate::files::{DiskFiles, DiskSource};
+use crate::passed;
 use crate::term::{self, say};
 
 pub type CliResult = Result<ExitCode, Box<dyn std::error::Error>>;
@@ -52,6 +53,9 @@ pub struct RunArgs {
     /// No progress bar.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Where a run that passes is noted for `drydock deploy` (default: tested.jsonl in the user's data folder).
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
 }
 
 /// What a finished run leaves on disk.
@@ -157,6 +161,10 @@ pub fn run(args: RunArgs) -> CliResult {
     };
     let finished =
         execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", args.quiet || args.json)?;
+    // A run that expected nothing and printed nothing has shown nothing.
+    if finished.outcome.ok() && (finished.outcome.expects || finished.outcome.print_time_s.is_some()) {
+        passed::note(args.ledger.as_deref(), [(scenario.title.clone(), finished.outcome.fingerprint.clone())]);
+    }
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     let report = match &finished.recording {
         Some(recording) => Some(report(&[("run", recording)], &out, &command)?),

@@ -12,6 +12,7 @@ use drydock_scenario::setup::RunOptions;
 use drydock_scenario::text::io_cause;
 use serde_json::json;
 
+use crate::passed;
 use crate::run::{CliResult, execute, scenario_path};
 use crate::term::{self, say};
 
@@ -32,6 +33,9 @@ pub struct TestArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    /// Where what passes is noted for `drydock deploy` (default: tested.jsonl in the user's data folder).
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
 }
 
 struct Done {
@@ -76,6 +80,8 @@ pub fn test(args: TestArgs) -> CliResult {
             .collect();
         std::fs::write(path, junit::write("drydock", &cases))?;
     }
+    let passed = done.iter().filter(|d| d.failures.is_empty());
+    passed::note(args.ledger.as_deref(), passed.map(|d| (name(&d.path), d.fingerprint.clone())));
     let failed = done.iter().filter(|d| !d.failures.is_empty()).count();
     if args.json {
         let list: Vec<_> = done

@@ -7,6 +7,8 @@
 //! - what is recorded: [`rows`]; the list of streams: [`streams`]
 //! - the format, from the outside in: [`writer`], [`reader`], `block`, `codec`, [`column`]
 //! - what is done with it: [`diff`], [`export`]
+//!
+//! Beside recordings, a run that passes leaves a line in the [`ledger`]: which firmware passed what.
 
 mod block;
 mod codec;
@@ -16,6 +18,7 @@ mod error;
 pub mod export;
 mod header;
 mod index;
+pub mod ledger;
 pub mod reader;
 pub mod rows;
 pub mod streams;
