@@ -1,7 +1,8 @@
 //! `[extruder]`, `[extruder1]`...: a heater, a motor that pushes filament, and pressure advance.
 //!
 //! The motor follows a trapezoid queue of its own in mm of filament; which extruder moves append to is the tool
-//! head's choice (ACTIVATE_EXTRUDER).
+//! head's choice (ACTIVATE_EXTRUDER). A motor can be made to follow another extruder's queue, or none
+//! (SYNC_EXTRUDER_MOTION).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -31,6 +32,10 @@ pub struct Extruder {
     limits: ExtruderLimits,
     stepper: Option<Rc<Stepper>>,
     trapq: RefCell<TrapQ>,
+    /// The motors that follow `trapq`; to begin with, the extruder's own.
+    followers: RefCell<Vec<Rc<Stepper>>>,
+    /// Whose queue the extruder's own motor follows.
+    motion_queue: RefCell<Option<String>>,
     last_position: Cell<f64>,
     pressure_advance_s: Cell<f64>,
     smooth_time_s: Cell<f64>,
@@ -48,7 +53,7 @@ impl Object for Extruder {
         fields.push(("can_extrude".into(), self.heater.can_extrude().into()));
         fields.push(("pressure_advance".into(), self.pressure_advance_s.get().into()));
         fields.push(("smooth_time".into(), self.smooth_time_s.get().into()));
-        fields.push(("motion_queue".into(), self.stepper.as_ref().map(|_| self.name.clone()).into()));
+        fields.push(("motion_queue".into(), self.motion_queue.borrow().clone().into()));
         Some(Value::from_iter(fields))
     }
 
@@ -113,6 +118,8 @@ impl Extruder {
             name: section.name().to_string(),
             heater,
             limits,
+            followers: RefCell::new(stepper.iter().cloned().collect()),
+            motion_queue: RefCell::new(stepper.as_ref().map(|_| section.name().to_string())),
             stepper,
             trapq: RefCell::new(TrapQ::new([0.0; 3])),
             last_position: Cell::new(0.0),
@@ -150,7 +157,7 @@ impl Extruder {
     }
 
     pub fn window(&self) -> f64 {
-        self.stepper.as_ref().map_or(0.0, |s| s.window())
+        self.followers.borrow().iter().map(|s| s.window()).fold(0.0, f64::max)
     }
 
     pub fn check_move(&self, mv: &mut Move<MoveTag>) -> CommandResult {
@@ -164,7 +171,7 @@ impl Extruder {
 
     /// A planned move that extrudes.
     pub fn append(&self, print_time: f64, mv: &PlannedMove<MoveTag>) {
-        if let Some(stepper) = &self.stepper {
+        for stepper in self.followers.borrow().iter() {
             stepper.enable(print_time - self.window());
         }
         self.trapq.borrow_mut().append(&mv.extruder_trap_move(print_time));
@@ -173,7 +180,7 @@ impl Extruder {
 
     pub fn generate(&self, until: f64) {
         let mut trapq = self.trapq.borrow_mut();
-        if let Some(stepper) = &self.stepper {
+        for stepper in self.followers.borrow().iter() {
             stepper.generate(&trapq, until);
         }
         trapq.trim(until - 2.0 * self.window() - 0.25);
@@ -185,13 +192,30 @@ impl Extruder {
         }
     }
 
+    /// The extruder's own motor follows the queue of `leader` from here on; it stands still if there is none.
+    fn follow(&self, printer: &Printer, leader: Option<&Rc<Extruder>>) {
+        let Some(stepper) = &self.stepper else { return };
+        printer.toolhead().flush_step_generation();
+        for (_, extruder) in printer.lookup_all::<Extruder>() {
+            extruder.followers.borrow_mut().retain(|follower| !Rc::ptr_eq(follower, stepper));
+        }
+        self.motion_queue.replace(leader.map(|leader| leader.name.clone()));
+        if let Some(leader) = leader {
+            let at = [leader.last_position.get(), 0.0, 0.0];
+            stepper.set_position(&leader.trapq.borrow(), printer.toolhead().generated_to(), at);
+            leader.followers.borrow_mut().push(stepper.clone());
+        }
+    }
+
     /// Takes effect at its place in the move queue.
     fn set_pressure_advance(self: &Rc<Self>, printer: &Rc<Printer>, advance_s: f64, smooth_time_s: f64) {
         let Some(stepper) = self.stepper.clone() else { return };
         if stepper.changes_window(advance_s, smooth_time_s) {
             // A new window changes what around a moment counts: nothing may be under way.
             printer.toolhead().flush_step_generation();
-            self.trapq.borrow_mut().settle();
+            for (_, extruder) in printer.lookup_all::<Extruder>() {
+                extruder.trapq.borrow_mut().settle();
+            }
             let print_time = printer.toolhead().generated_to();
             stepper.set_pressure_advance(print_time, advance_s, smooth_time_s);
         } else {
@@ -248,6 +272,27 @@ fn register(printer: &Rc<Printer>) {
     });
     for (_, extruder) in printer.lookup_all::<Extruder>() {
         let name = extruder.name().to_string();
+        let follower = extruder.clone();
+        let help = "Set which extruder's moves the motor of this extruder follows";
+        gcode.register_mux("SYNC_EXTRUDER_MOTION", "EXTRUDER", Some(&name), help, move |printer, command| {
+            let queue = command.text("MOTION_QUEUE").required()?;
+            if follower.stepper.is_none() {
+                return Err(CommandError::new(format!("Extruder {} has no motor", follower.name())));
+            }
+            let leader = match queue {
+                "" => None,
+                name => Some(printer.lookup::<Extruder>(name).ok_or_else(|| {
+                    CommandError::new(format!("'{name}' is not a valid extruder."))
+                })?),
+            };
+            follower.follow(printer, leader.as_ref());
+            let now = match queue {
+                "" => "stands still".to_string(),
+                name => format!("follows '{name}'"),
+            };
+            printer.gcode.respond_info(&format!("Extruder '{}' now {now}", follower.name()));
+            Ok(())
+        });
         gcode.register_mux(
             "ACTIVATE_EXTRUDER",
             "EXTRUDER",

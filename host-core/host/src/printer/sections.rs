@@ -41,7 +41,7 @@ impl Name {
 }
 
 /// Sections that are read elsewhere: by the tool head, its kinematics, or the host itself.
-const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "extruder", "duplicate_pin_override"];
+const READ_ELSEWHERE: &[&str] = &["printer", "mcu", "stepper_", "duplicate_pin_override"];
 
 pub const SECTIONS: &[(Name, Loader)] = &[
     (Name::Either("adxl345"), Adxl345::load),
@@ -105,5 +105,6 @@ fn loader(section: &str) -> Option<Loader> {
 
 fn is_read_elsewhere(section: &str) -> bool {
     let first = section.split(' ').next().unwrap_or_default();
-    READ_ELSEWHERE.iter().any(|known| first == *known || (known.ends_with('_') && first.starts_with(known)))
+    let is_extruder = first.strip_prefix("extruder").is_some_and(|number| number.bytes().all(|c| c.is_ascii_digit()));
+    is_extruder || READ_ELSEWHERE.iter().any(|known| first == *known || (known.ends_with('_') && first.starts_with(known)))
 }
