@@ -281,9 +281,11 @@ fn register(printer: &Rc<Printer>) {
             }
             let leader = match queue {
                 "" => None,
-                name => Some(printer.lookup::<Extruder>(name).ok_or_else(|| {
-                    CommandError::new(format!("'{name}' is not a valid extruder."))
-                })?),
+                name => Some(
+                    printer
+                        .lookup::<Extruder>(name)
+                        .ok_or_else(|| CommandError::new(format!("'{name}' is not a valid extruder.")))?,
+                ),
             };
             follower.follow(printer, leader.as_ref());
             let now = match queue {

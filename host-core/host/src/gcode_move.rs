@@ -86,7 +86,7 @@ impl GCodeMove {
             transform: RefCell::default(),
         });
         printer.set_gcode_move(this.clone());
-        for event in [Event::Ready, Event::HomingEnd, Event::MotorOff] {
+        for event in [Event::Ready, Event::HomingEnd, Event::MotorOff, Event::CommandError] {
             let (weak, this) = (Rc::downgrade(printer), this.clone());
             printer.on(event, move || {
                 let Some(printer) = weak.upgrade() else { return };

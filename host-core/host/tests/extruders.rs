@@ -47,7 +47,8 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let config = Config::parse(&MapSource::new([("printer.cfg", config().as_str())]), "printer.cfg").expect("a configuration");
+        let config = Config::parse(&MapSource::new([("printer.cfg", config().as_str())]), "printer.cfg")
+            .expect("a configuration");
         let offline = Offline { clock_freq_hz: 168e6, sink: Rc::new(RefCell::new(Ignore)) };
         let options = Options { offline: Some(offline), ..Options::default() };
         let host = Host::new(config, options, Rc::new(MemoryFiles::default())).expect("a host");
@@ -100,4 +101,11 @@ fn a_motor_follows_the_queue_that_it_was_told_to_and_no_other() {
     moved(&mut rig, &["SYNC_EXTRUDER_MOTION EXTRUDER=extruder1 MOTION_QUEUE=extruder1", "G1 E2 F300"], [2, 0]);
     moved(&mut rig, &["ACTIVATE_EXTRUDER EXTRUDER=extruder1", "G1 E6 F300"], [0, 6]);
     moved(&mut rig, &["SYNC_EXTRUDER_MOTION EXTRUDER=extruder MOTION_QUEUE=nobody", "G1 E1 F300"], [0, 1]);
+}
+
+#[test]
+fn a_refused_move_leaves_the_next_one_where_it_was() {
+    let mut rig = Rig::new();
+    rig.run(&["M83", "G1 E5 F300", "G1 X20 E2 F3000", "G1 E-1 F300"]);
+    assert_eq!(rig.steps()["extruder"], 400);
 }

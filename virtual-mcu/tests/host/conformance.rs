@@ -16,7 +16,8 @@ fn rows() -> impl Iterator<Item = Vec<&'static str>> {
 fn the_tables_hold_every_message_once() {
     let mcu = VirtualMcu::new(McuConfig::default());
     let dictionary = mcu.dictionary();
-    let declared: Vec<&str> = dictionary.commands.keys().chain(dictionary.responses.keys()).map(String::as_str).collect();
+    let declared: Vec<&str> =
+        dictionary.commands.keys().chain(dictionary.responses.keys()).map(String::as_str).collect();
     let listed: Vec<&str> = rows().map(|row| row[0]).collect();
     let as_set = |texts: &[&'static str]| texts.iter().copied().collect::<BTreeSet<_>>();
     let (missing, unknown): (Vec<_>, Vec<_>) = (

@@ -106,5 +106,6 @@ fn loader(section: &str) -> Option<Loader> {
 fn is_read_elsewhere(section: &str) -> bool {
     let first = section.split(' ').next().unwrap_or_default();
     let is_extruder = first.strip_prefix("extruder").is_some_and(|number| number.bytes().all(|c| c.is_ascii_digit()));
-    is_extruder || READ_ELSEWHERE.iter().any(|known| first == *known || (known.ends_with('_') && first.starts_with(known)))
+    is_extruder
+        || READ_ELSEWHERE.iter().any(|known| first == *known || (known.ends_with('_') && first.starts_with(known)))
 }
