@@ -52,7 +52,8 @@ impl Chip {
     pub fn of_family(registry: &Registry, mcu: &str, source: &str) -> Option<Chip> {
         let targets = like(registry, mcu).into_iter().filter_map(|name| registry.get_target_by_name(name).ok());
         let target = targets.min_by_key(|t| (flash_size(t), t.name.clone()))?;
-        Some(Chip { target, family: Some(mcu.to_string()), source: source.to_string() })
+        let family = (!target.name.eq_ignore_ascii_case(mcu)).then(|| mcu.to_string());
+        Some(Chip { target, family, source: source.to_string() })
     }
 
     /// As probe-rs calls it.

@@ -134,7 +134,7 @@ fn tested(job: &Job) -> String {
         }
         (None, _) => "no hash of Drydock's in it".into(),
         (Some(hash), 0) => format!("{hash} has passed no run yet ({ledger})"),
-        (Some(hash), runs) => format!("{hash} has passed {runs} runs: {}", scenarios(&job.passed)),
+        (Some(hash), runs) => format!("{hash} has passed {}: {}", many(runs, "run"), scenarios(&job.passed)),
     }
 }
 

@@ -62,13 +62,17 @@ impl Drop for Folder {
     }
 }
 
+const LEAST: usize = 20_000;
+
 /// Firmware as a board's build leaves it: code, then the dictionary, compressed.
 fn firmware(mcu: &str, length: usize) -> Vec<u8> {
     let facts = BoardFacts { mcu: mcu.into(), clock_freq_hz: 168_000_000, ..BoardFacts::default() };
     let json = drydock_firmware::dictionary(&facts).to_json();
     let mut bytes: Vec<u8> = (0..5000_usize).map(|i| (i * 7 + i / 256) as u8).collect();
     bytes.extend(miniz_oxide::deflate::compress_to_vec_zlib(json.as_bytes(), 10));
-    bytes.resize(bytes.len().max(length), 0x11);
+    // Texts name lengths, and the dictionary's changes with every message.
+    assert!(bytes.len() < LEAST);
+    bytes.resize(length.max(LEAST), 0x11);
     bytes
 }
 

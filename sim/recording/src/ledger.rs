@@ -36,7 +36,12 @@ pub fn append(path: &Path, runs: &[Passed]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         create_dir_all(folder)?;
     }
+    // A line that was cut off by a full disk or a crash must not swallow the next one.
+    let cut = std::fs::read(path).is_ok_and(|bytes| bytes.last().is_some_and(|byte| *byte != b'\n'));
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    if cut {
+        file.write_all(b"\n")?;
+    }
     for run in runs.iter().filter(|run| !known.contains(run)) {
         let mut line = serde_json::to_string(run)?;
         line.push('\n');
@@ -80,7 +85,9 @@ mod tests {
         append(&path, &[passed("aa", "one"), passed("aa", "two")]).unwrap();
         append(&path, &[passed("aa", "two"), passed("bb", "two")]).unwrap();
         std::fs::write(&path, [&std::fs::read(&path).unwrap()[..], b"half a li"].concat()).unwrap();
-        assert_eq!(read(&path).unwrap(), [passed("aa", "one"), passed("aa", "two"), passed("bb", "two")]);
+        append(&path, &[passed("cc", "two")]).unwrap();
+        let all = [passed("aa", "one"), passed("aa", "two"), passed("bb", "two"), passed("cc", "two")];
+        assert_eq!(read(&path).unwrap(), all);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
