@@ -51,8 +51,9 @@ pub fn write(pin: Pin, level: bool) {
 
 #[inline(always)]
 pub fn toggle(pin: Pin) {
-    let is_high = port(pin).odr().read().bits() & bit(pin) != 0;
-    write(pin, !is_high);
+    // SAFETY: inverts one output. Outputs change inside the firmware only, which is never entered twice, so nothing else
+    // changes this register between its reading and its writing.
+    port(pin).odr().modify(|r, w| unsafe { w.bits(r.bits() ^ bit(pin)) });
 }
 
 #[inline(always)]

@@ -55,7 +55,7 @@ pub(crate) struct Stepper {
 
 impl Stepper {
     /// Does what is due and says when it wants to be called again.
-    #[inline]
+    #[inline(always)]
     pub fn event<B: Board>(&mut self, board: &mut B, moves: &mut MovePool) -> Next {
         match self.event {
             Event::Edge => board.output_toggle(self.step_pin),
@@ -95,7 +95,7 @@ impl Stepper {
         if is_before(wanted, earliest) { earliest } else { wanted }
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance<B: Board>(&mut self, board: &mut B, moves: &mut MovePool) -> Next {
         if self.left > 1 {
             self.left -= 1;
@@ -103,6 +103,10 @@ impl Stepper {
             self.next_step = self.next_step.wrapping_add(self.interval);
             return Ok(Some(self.next_step));
         }
+        self.next_move(board, moves)
+    }
+
+    fn next_move<B: Board>(&mut self, board: &mut B, moves: &mut MovePool) -> Next {
         let now = board.now();
         self.last_edge = now;
         if !self.load(moves) {
