@@ -214,11 +214,21 @@ impl Firmware {
     #[inline(always)]
     fn dispatch<B: Board>(&mut self, board: &mut B, now: u32, wake: u32, caller: Caller) {
         let Caller::Stepper(index) = caller else { return self.dispatch_other(board, wake, caller) };
+        match self.objects.quick_step(board, index) {
+            Some(next) if !is_before(next, now.wrapping_sub(self.late_ticks)) => self.timers.move_next(next, caller),
+            Some(_) => self.shut_down(board, Shutdown::RescheduledInPast),
+            None => self.dispatch_step(board, now, index),
+        }
+    }
+
+    /// A stepper's event that is more than another step of its move.
+    #[inline(never)]
+    fn dispatch_step<B: Board>(&mut self, board: &mut B, now: u32, index: u8) {
         match self.objects.step(board, index) {
             Ok(Some(next)) if is_before(next, now.wrapping_sub(self.late_ticks)) => {
                 self.shut_down(board, Shutdown::RescheduledInPast);
             }
-            Ok(Some(next)) => self.timers.move_next(next),
+            Ok(Some(next)) => self.timers.move_next(next, Caller::Stepper(index)),
             Ok(None) => self.timers.pop(),
             Err(reason) => self.shut_down(board, reason),
         }
