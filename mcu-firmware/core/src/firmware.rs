@@ -192,12 +192,14 @@ impl Firmware {
     }
 
     /// Runs every timer that is due; the clock at which the next one is.
+    #[inline]
     pub fn timer_irq<B: Board>(&mut self, board: &mut B) -> Option<u32> {
-        while let Some(wake) = self.next_timer() {
-            if is_before(board.now(), wake) {
+        while let Some((wake, caller)) = self.timers.next() {
+            let now = board.now();
+            if is_before(now, wake) {
                 return Some(wake);
             }
-            self.dispatch_next(board);
+            self.dispatch(board, now, wake, caller);
         }
         None
     }
@@ -206,12 +208,27 @@ impl Firmware {
     #[inline]
     pub fn dispatch_next<B: Board>(&mut self, board: &mut B) {
         let Some((wake, caller)) = self.timers.next() else { return };
+        self.dispatch(board, board.now(), wake, caller);
+    }
+
+    #[inline(always)]
+    fn dispatch<B: Board>(&mut self, board: &mut B, now: u32, wake: u32, caller: Caller) {
         let Caller::Stepper(index) = caller else { return self.dispatch_other(board, wake, caller) };
+        match self.objects.quick_step(board, index) {
+            Some(next) if !is_before(next, now.wrapping_sub(self.late_ticks)) => self.timers.move_next(next, caller),
+            Some(_) => self.shut_down(board, Shutdown::RescheduledInPast),
+            None => self.dispatch_step(board, now, index),
+        }
+    }
+
+    /// A stepper's event that is more than another step of its move.
+    #[inline(never)]
+    fn dispatch_step<B: Board>(&mut self, board: &mut B, now: u32, index: u8) {
         match self.objects.step(board, index) {
-            Ok(Some(next)) if is_before(next, board.now().wrapping_sub(self.late_ticks)) => {
+            Ok(Some(next)) if is_before(next, now.wrapping_sub(self.late_ticks)) => {
                 self.shut_down(board, Shutdown::RescheduledInPast);
             }
-            Ok(Some(next)) => self.timers.move_next(next),
+            Ok(Some(next)) => self.timers.move_next(next, Caller::Stepper(index)),
             Ok(None) => self.timers.pop(),
             Err(reason) => self.shut_down(board, reason),
         }

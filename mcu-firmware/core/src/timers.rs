@@ -60,14 +60,14 @@ impl Timers {
     /// Who is called at the soonest moment, and when that is.
     #[inline]
     pub fn next(&self) -> Option<(u32, Caller)> {
-        self.queue.last().map(|timer| (timer.wake, timer.caller))
+        let [.., timer] = self.queue.as_slice() else { return None };
+        Some((timer.wake, timer.caller))
     }
 
-    /// Gives the soonest timer a new moment. It must not have been changed since [`Timers::next`].
+    /// Gives the soonest timer, which is `caller`'s, a new moment.
     #[inline]
-    pub fn move_next(&mut self, wake: u32) {
-        let Some((moved, others)) = self.queue.split_last_mut() else { return };
-        let caller = moved.caller;
+    pub fn move_next(&mut self, wake: u32, caller: Caller) {
+        let [others @ .., moved] = self.queue.as_mut_slice() else { return };
         let mut hole = moved;
         for other in others.iter_mut().rev() {
             if is_before(wake, other.wake) {
@@ -99,7 +99,7 @@ impl Timers {
     /// Puts in a timer of a caller that has none and for which there is room.
     pub fn insert(&mut self, caller: Caller, wake: u32) {
         self.queue.push(Timer { wake, caller });
-        self.move_next(wake);
+        self.move_next(wake, caller);
     }
 
     pub fn remove(&mut self, caller: Caller) {
@@ -164,8 +164,8 @@ mod tests {
                 timers.insert(Caller::Stepper(index), start.wrapping_add(u32::from(index) * 7));
             }
             for wait in waits {
-                let (wake, _) = timers.next().unwrap();
-                timers.move_next(wake.wrapping_add(wait));
+                let (wake, caller) = timers.next().unwrap();
+                timers.move_next(wake.wrapping_add(wait), caller);
                 let wakes = order(&timers);
                 prop_assert_eq!(wakes.len(), 8);
                 prop_assert!(wakes.windows(2).all(|pair| !is_before(pair[1].0, pair[0].0)));

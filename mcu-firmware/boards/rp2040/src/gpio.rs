@@ -52,6 +52,7 @@ pub fn read(pin: Pin) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Function {
     Spi = 1,
+    #[cfg(feature = "uart0")]
     Uart = 2,
     Pwm = 4,
     Sio = 5,

@@ -4,6 +4,8 @@
 
 mod adc;
 mod board;
+#[cfg(feature = "usb")]
+mod flash_id;
 mod gpio;
 mod pwm;
 #[cfg_attr(feature = "uart0", path = "uart.rs")]

@@ -9,6 +9,7 @@ use rp2040_hal::pac::{self, Interrupt, NVIC, RESETS, TIMER, WATCHDOG, interrupt,
 
 /// An alarm nearer than this may be past by the time that it is set.
 const ALARM_MIN_TICKS: i32 = 6;
+const ALARM_MAX_TICKS: i32 = CLOCK_FREQ_HZ as i32 / 10;
 /// Half a second. The watchdog counts each tick twice (erratum E1).
 const WATCHDOG_LOAD: u32 = CLOCK_FREQ_HZ / 2 * 2;
 
@@ -45,12 +46,15 @@ pub fn now() -> u32 {
     timer().timerawl().read().bits()
 }
 
-/// Sets the alarm; false where the moment is so near that the caller must see to it itself.
+/// Sets the alarm, or one a tenth of a second ahead; false where the moment is so near that the caller must see to it
+/// itself.
 #[inline]
 pub fn arm(wake: u32) -> bool {
+    let start = now();
+    let ticks = (wake.wrapping_sub(start) as i32).min(ALARM_MAX_TICKS);
     // SAFETY: every value of this register is allowed.
-    unsafe { timer().alarm0().write(|w| w.bits(wake)) };
-    wake.wrapping_sub(now()) as i32 >= ALARM_MIN_TICKS
+    unsafe { timer().alarm0().write(|w| w.bits(start.wrapping_add(ticks as u32))) };
+    ticks >= ALARM_MIN_TICKS
 }
 
 pub fn mask() {

@@ -1,6 +1,6 @@
 //! The host on USB, as a serial port of the CDC class. The main loop polls it.
 
-use crate::SHELL;
+use crate::{SHELL, flash_id};
 use cortex_m::peripheral::SCB;
 use cortex_m::singleton;
 use drydock_board_shell::hexadecimal;
@@ -35,7 +35,7 @@ pub struct Port {
 
 impl Port {
     pub fn new((registers, memory): (USBCTRL_REGS, USBCTRL_DPRAM), resets: &mut RESETS, clocks: ClocksManager) -> Self {
-        let Some(digits) = singleton!(: [u8; 16] = serial_number()) else { SCB::sys_reset() };
+        let Some(digits) = singleton!(: [u8; 16] = hexadecimal(&flash_id::read())) else { SCB::sys_reset() };
         let bus = UsbBus::new(registers, memory, clocks.usb_clock, true, resets);
         let Some(bus) = singleton!(: UsbBusAllocator<UsbBus> = UsbBusAllocator::new(bus)) else { SCB::sys_reset() };
         let texts = StringDescriptors::default()
@@ -78,18 +78,4 @@ impl drydock_board_shell::Port for Port {
     fn is_idle(&mut self) -> bool {
         self.start == self.end && self.serial.flush().is_ok()
     }
-}
-
-/// The flash chip's unique number in hexadecimal; the RP2040 has none of its own.
-fn serial_number() -> [u8; 16] {
-    let mut id = [0; 8];
-    // The flash cannot be read while it is asked, so nothing may run from it.
-    cortex_m::interrupt::free(|_| {
-        #[allow(unsafe_code)]
-        // SAFETY: no interrupt comes, and the other core sleeps.
-        unsafe {
-            rp2040_flash::flash::flash_unique_id(&mut id, true)
-        };
-    });
-    hexadecimal(&id)
 }

@@ -26,7 +26,8 @@ pub trait Chip: Board {
     fn pend();
     /// MUST be the tick counter.
     fn clock() -> u32;
-    /// MUST set the alarm; false where the moment is so near that the caller must see to it itself.
+    /// MUST set the alarm, a tenth of a second ahead at most, so that the main loop gets to feed the watchdog; false where
+    /// the moment is so near that the caller must see to it itself.
     fn arm(wake: u32) -> bool;
     /// MAY sleep till an interrupt comes, if there is nothing to do at the moment at which it begins to.
     fn idle(nothing_to_do: impl FnOnce() -> bool);
@@ -108,7 +109,7 @@ impl<C: Chip> Shell<C> {
         // SAFETY: the step interrupt is masked, and the main loop is not in here twice.
         let Some(mcu) = (unsafe { self.mcu.get() }) else { SCB::sys_reset() };
         let result = work(mcu);
-        if !arm_next::<C>(mcu) {
+        if !arm_next::<C>(mcu.next_timer()) {
             C::pend();
         }
         C::unmask();
@@ -125,8 +126,8 @@ impl<C: Chip> Shell<C> {
         // SAFETY: the main loop masks this interrupt, and it does not interrupt itself.
         let Some(mcu) = (unsafe { self.mcu.get() }) else { return };
         loop {
-            mcu.timer_irq();
-            if arm_next::<C>(mcu) {
+            let next = mcu.timer_irq();
+            if arm_next::<C>(next) {
                 break;
             }
         }
@@ -147,12 +148,10 @@ impl<C: Chip> Default for Shell<C> {
     }
 }
 
-/// Sets the alarm for the next timer, or for a moment before, so that the main loop gets to feed the watchdog; false where
-/// that timer is all but due.
+/// Sets the alarm for the next timer. There always is one: the firmware's own.
 #[inline(always)]
-fn arm_next<C: Chip>(mcu: &Mcu<C>) -> bool {
-    let idle = C::clock().wrapping_add(mcu.board.clock_freq_hz() / 10);
-    C::arm(mcu.next_timer().filter(|wake| (wake.wrapping_sub(idle) as i32) < 0).unwrap_or(idle))
+fn arm_next<C: Chip>(timer: Option<u32>) -> bool {
+    C::arm(timer.unwrap_or_else(|| C::clock().wrapping_add(i32::MAX as u32)))
 }
 
 /// A number that a build script handed over as text.

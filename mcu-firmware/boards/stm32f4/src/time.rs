@@ -14,6 +14,7 @@ const CRYSTAL_HZ: u32 = drydock_board_shell::number(env!("DRYDOCK_CRYSTAL_HZ"));
 const CORE_HZ: u32 = if cfg!(feature = "stm32f401") { 84_000_000 } else { 168_000_000 };
 /// An alarm nearer than this may be past by the time that it is set.
 const ALARM_MIN_TICKS: i32 = 20;
+const ALARM_MAX_TICKS: i32 = CLOCK_FREQ_HZ as i32 / 10;
 
 pub fn start(rcc: RCC, timer: TIM5) -> Rcc {
     let config =
@@ -42,12 +43,15 @@ pub fn now() -> u32 {
     timer().cnt().read().bits()
 }
 
-/// Sets the alarm; false where the moment is so near that the caller must see to it itself.
+/// Sets the alarm, or one a tenth of a second ahead; false where the moment is so near that the caller must see to it
+/// itself.
 #[inline]
 pub fn arm(wake: u32) -> bool {
+    let start = now();
+    let ticks = (wake.wrapping_sub(start) as i32).min(ALARM_MAX_TICKS);
     // SAFETY: every value of this register is allowed.
-    unsafe { timer().ccr1().write(|w| w.bits(wake)) };
-    wake.wrapping_sub(now()) as i32 >= ALARM_MIN_TICKS
+    unsafe { timer().ccr1().write(|w| w.bits(start.wrapping_add(ticks as u32))) };
+    ticks >= ALARM_MIN_TICKS
 }
 
 pub fn mask() {

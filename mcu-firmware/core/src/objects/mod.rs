@@ -124,8 +124,14 @@ impl Objects {
         Ok(self.object_count() + self.trsyncs.len())
     }
 
+    /// One step of a stepper that has another to make after it, and when that is; `None`, and nothing done, where its
+    /// event is any other.
+    #[inline(always)]
+    pub fn quick_step<B: Board>(&mut self, board: &mut B, index: u8) -> Option<u32> {
+        self.steppers.get_mut(usize::from(index))?.quick_event(board)
+    }
+
     /// One event of a stepper.
-    #[inline]
     pub fn step<B: Board>(&mut self, board: &mut B, index: u8) -> Next {
         match self.steppers.get_mut(usize::from(index)) {
             Some(stepper) => stepper.event(board, &mut self.moves),

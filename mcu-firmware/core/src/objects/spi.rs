@@ -6,6 +6,9 @@ use crate::shutdown::Shutdown;
 use alloc::vec::Vec;
 use drydock_protocol::block::CONTENT_MAX;
 
+/// A software bus goes no slower: the chip does nothing else meanwhile, and its watchdog waits half a second.
+const SOFTWARE_RATE_MIN_HZ: u32 = 5_000;
+
 /// One device.
 #[derive(Clone, Debug)]
 pub(crate) struct Spi {
@@ -118,6 +121,7 @@ impl Firmware {
         pulse_ticks: u32,
     ) -> Result<(), Shutdown> {
         let mode = checked_mode(mode)?;
+        let pulse_ticks = pulse_ticks.min(board.clock_freq_hz() / SOFTWARE_RATE_MIN_HZ / 2);
         let miso = board.input_setup(miso_pin, crate::board::Pull::Up)?;
         let mosi = board.output_setup(mosi_pin, false)?;
         let sclk = board.output_setup(sclk_pin, mode & 2 != 0)?;

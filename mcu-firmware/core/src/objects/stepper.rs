@@ -24,7 +24,9 @@ enum Event {
     Turn,
 }
 
+/// Its size is a power of two, which a chip finds by its index the soonest.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(crate) struct Stepper {
     interval: u32,
     add: u32,
@@ -54,8 +56,21 @@ pub(crate) struct Stepper {
 }
 
 impl Stepper {
+    /// Does what is due if that is a step with another one of the same move after it, and says when that is.
+    #[inline(always)]
+    pub fn quick_event<B: Board>(&mut self, board: &mut B) -> Option<u32> {
+        if self.left <= 1 {
+            return None;
+        }
+        match self.event {
+            Event::Edge => board.output_toggle(self.step_pin),
+            Event::Pulse => board.output_pulse(self.step_pin, !self.idle_level, self.pulse_ticks),
+            _ => return None,
+        }
+        Some(self.count_step())
+    }
+
     /// Does what is due and says when it wants to be called again.
-    #[inline]
     pub fn event<B: Board>(&mut self, board: &mut B, moves: &mut MovePool) -> Next {
         match self.event {
             Event::Edge => board.output_toggle(self.step_pin),
@@ -63,6 +78,15 @@ impl Stepper {
             _ => return self.rare_event(board, moves),
         }
         self.advance(board, moves)
+    }
+
+    /// Counts a step of a move that has another one, and says when that is.
+    #[inline(always)]
+    fn count_step(&mut self) -> u32 {
+        self.left -= 1;
+        self.interval = self.interval.wrapping_add(self.add);
+        self.next_step = self.next_step.wrapping_add(self.interval);
+        self.next_step
     }
 
     #[inline(never)]
@@ -95,13 +119,9 @@ impl Stepper {
         if is_before(wanted, earliest) { earliest } else { wanted }
     }
 
-    #[inline]
     fn advance<B: Board>(&mut self, board: &mut B, moves: &mut MovePool) -> Next {
         if self.left > 1 {
-            self.left -= 1;
-            self.interval = self.interval.wrapping_add(self.add);
-            self.next_step = self.next_step.wrapping_add(self.interval);
-            return Ok(Some(self.next_step));
+            return Ok(Some(self.count_step()));
         }
         let now = board.now();
         self.last_edge = now;
