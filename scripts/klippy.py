@@ -35,7 +35,7 @@ class Klippy:
         api = os.path.join(folder, "api")
         command = [python, os.path.join(klipper, "klippy/klippy.py"), os.path.join(folder, "printer.cfg")]
         command += ["-l", self.log, "-a", api, "-I", os.path.join(folder, "console")]
-        self.process = subprocess.Popen(first_in_line(("nice", "-n", "-15")) + command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(first_in_line(1, 5) + command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         self.said, self.pending, self.answers, self.number = [], b"", {}, 0
         end = time.monotonic() + 30
         self.socket = socket.socket(socket.AF_UNIX)
@@ -97,23 +97,24 @@ class Failure(Exception):
     pass
 
 
-def first_in_line(*ways):
-    """Both have deadlines; on a busy computer they need to come first, where we may ask for that. The board comes before
-    all; klippy must not, since its calibrations compute for seconds."""
+def first_in_line(core, priority):
+    """Both have deadlines; on a busy computer they need to come first, where we may ask for that. klippy's calibrations
+    compute for seconds, so that each has a core of its own."""
+    ways = [["taskset", "-c", str(core), "chrt", "-f", str(priority)], ["nice", "-n", "-15"]]
     for way in ways:
-        if shutil.which(way[0]) and subprocess.run([*way, "true"], capture_output=True).returncode == 0:
-            return list(way)
+        if shutil.which(way[0]) and subprocess.run(way + ["true"], capture_output=True).returncode == 0:
+            return way
     return []
 
 
 def moves(count):
-    """Infill, circles and jumps within 50..200 mm, from a fixed sequence."""
+    """Jumps and circles in the middle of the bed, from a fixed sequence."""
     state, lines = 12345, ["G90", "M83", "G1 X125 Y125 Z10 F6000"]
     for i in range(count):
         state = (state * 1103515245 + 12345) % 2**31
         block = i // 125
         if block % 2 == 0:
-            x, y, z = 60 + (state >> 8) % 13000 / 100, 60 + (state >> 4) % 13000 / 100, 10 + block
+            x, y, z = 90 + (state >> 8) % 4000 / 100, 90 + (state >> 4) % 4000 / 100, 10 + block
             lines.append(f"G1 X{x:.2f} Y{y:.2f} Z{z} E0.05 F{3000 + state % 9000}")
         else:
             angle = i * 2 * math.pi / 125
@@ -151,8 +152,7 @@ def main():
         file.write("\n".join(moves(1000)) + "\n")
     told = open(os.path.join(folder, "mcu.json"), "w+")
     command = [args.drydock, "mcu", "--pty", port, "--scenario", SCENARIO, "--json"]
-    first = first_in_line(("chrt", "-f", "10"), ("nice", "-n", "-15"))
-    mcu = subprocess.Popen(first + command, stdout=told)
+    mcu = subprocess.Popen(first_in_line(0, 10) + command, stdout=told)
     klippy = None
     try:
         klippy = Klippy(args.python, args.klipper, folder)
