@@ -35,7 +35,7 @@ class Klippy:
         api = os.path.join(folder, "api")
         command = [python, os.path.join(klipper, "klippy/klippy.py"), os.path.join(folder, "printer.cfg")]
         command += ["-l", self.log, "-a", api, "-I", os.path.join(folder, "console")]
-        self.process = subprocess.Popen(first_in_line(1, 5) + command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(first_in_line(("nice", "-n", "-15")) + command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         self.said, self.pending, self.answers, self.number = [], b"", {}, 0
         end = time.monotonic() + 30
         self.socket = socket.socket(socket.AF_UNIX)
@@ -97,13 +97,12 @@ class Failure(Exception):
     pass
 
 
-def first_in_line(core, priority):
-    """Both have deadlines; on a busy computer they need to come first, where we may ask for that. klippy's calibrations
-    compute for seconds, so that each has a core of its own."""
-    ways = [["taskset", "-c", str(core), "chrt", "-f", str(priority)], ["nice", "-n", "-15"]]
+def first_in_line(*ways):
+    """Both have deadlines; on a busy computer they need to come first, where we may ask for that. klippy must not be a
+    real-time task: its calibrations compute for seconds, and the kernel's worker that carries the bytes is none."""
     for way in ways:
-        if shutil.which(way[0]) and subprocess.run(way + ["true"], capture_output=True).returncode == 0:
-            return way
+        if shutil.which(way[0]) and subprocess.run([*way, "true"], capture_output=True).returncode == 0:
+            return list(way)
     return []
 
 
@@ -152,7 +151,8 @@ def main():
         file.write("\n".join(moves(1000)) + "\n")
     told = open(os.path.join(folder, "mcu.json"), "w+")
     command = [args.drydock, "mcu", "--pty", port, "--scenario", SCENARIO, "--json"]
-    mcu = subprocess.Popen(first_in_line(0, 10) + command, stdout=told)
+    first = first_in_line(("chrt", "-f", "10"), ("nice", "-n", "-15"))
+    mcu = subprocess.Popen(first + command, stdout=told)
     klippy = None
     try:
         klippy = Klippy(args.python, args.klipper, folder)
