@@ -98,8 +98,8 @@ class Failure(Exception):
 
 
 def first_in_line(*ways):
-    """Both have deadlines; on a busy computer they need to come first, where we may ask for that. The board comes before
-    all; klippy must not, since its calibrations compute for seconds."""
+    """Both have deadlines; on a busy computer they need to come first, where we may ask for that. klippy must not be a
+    real-time task: its calibrations compute for seconds, and the kernel's worker that carries the bytes is none."""
     for way in ways:
         if shutil.which(way[0]) and subprocess.run([*way, "true"], capture_output=True).returncode == 0:
             return list(way)
@@ -107,13 +107,13 @@ def first_in_line(*ways):
 
 
 def moves(count):
-    """Infill, circles and jumps within 50..200 mm, from a fixed sequence."""
+    """Jumps and circles in the middle of the bed, from a fixed sequence."""
     state, lines = 12345, ["G90", "M83", "G1 X125 Y125 Z10 F6000"]
     for i in range(count):
         state = (state * 1103515245 + 12345) % 2**31
         block = i // 125
         if block % 2 == 0:
-            x, y, z = 60 + (state >> 8) % 13000 / 100, 60 + (state >> 4) % 13000 / 100, 10 + block
+            x, y, z = 90 + (state >> 8) % 4000 / 100, 90 + (state >> 4) % 4000 / 100, 10 + block
             lines.append(f"G1 X{x:.2f} Y{y:.2f} Z{z} E0.05 F{3000 + state % 9000}")
         else:
             angle = i * 2 * math.pi / 125

@@ -88,7 +88,7 @@ pub fn host(args: HostArgs) -> CliResult {
         log: std::io::BufWriter::new(log),
         errors: Vec::new(),
         state: State::Startup,
-        restart: None,
+        restart: false,
         was_reset: false,
         counts: Vec::new(),
         args,
@@ -121,7 +121,7 @@ struct Shell {
     errors: Vec<String>,
     state: State,
     /// The host asked to be started again.
-    restart: Option<()>,
+    restart: bool,
     /// The boards were reset because they held another configuration; once is enough.
     was_reset: bool,
     counts: Vec<MotorCount>,
@@ -218,10 +218,13 @@ impl Shell {
                     return Ok(End::Failed);
                 }
                 self.say("// waiting for the port to come back");
-                self.reconnect(session, false, f64::INFINITY)?;
+                match self.reconnect(session, false, f64::INFINITY) {
+                    Err(_) if self.stop.get() => return Ok(End::Stopped),
+                    other => other?,
+                }
                 continue;
             }
-            if self.restart.take().is_some() || self.holds_another_config() {
+            if std::mem::take(&mut self.restart) || self.holds_another_config() {
                 if let Err(error) = self.reconnect(session, true, RESET_WAIT_S) {
                     if self.args.gcode.is_some() || self.console.is_closed() {
                         return Err(error);
@@ -229,7 +232,7 @@ impl Shell {
                     // Klipper too stays up with a printer.cfg that it cannot read, so that it can be mended.
                     self.say(&format!("!! {error}"));
                     self.await_restart_line();
-                    self.restart = Some(());
+                    self.restart = true;
                 }
                 continue;
             }
@@ -324,7 +327,7 @@ impl Shell {
                     self.say(&line);
                 }
                 Output::File { path, content } => self.save(&path, &content)?,
-                Output::Restart { .. } => self.restart = Some(()),
+                Output::Restart { .. } => self.restart = true,
                 Output::State(state) => self.enter(state),
                 Output::Line { .. } => {}
             }

@@ -131,7 +131,7 @@ impl Shell {
 
     /// When something happens next by itself.
     pub fn next_ns(&self) -> u64 {
-        let due = self.faults.iter().map(|f| at_ns(f)).min();
+        let due = self.faults.iter().map(at_ns).min();
         self.bench.next_ns().min(due.unwrap_or(u64::MAX))
     }
 
