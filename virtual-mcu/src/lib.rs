@@ -20,6 +20,7 @@ mod wires;
 pub use devices::adxl345::Adxl345Config;
 pub use devices::tmc::TmcKind;
 pub use drydock_firmware::{Pin, Shutdown};
+pub use drydock_protocol::Dictionary;
 pub use mcu::{McuConfig, TmcHandle, VirtualMcu};
 pub use oscillator::Oscillator;
 pub use random::Stream;

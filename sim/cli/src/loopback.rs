@@ -13,7 +13,7 @@ use drydock_host::files::MemoryFiles;
 use drydock_host::host::Host;
 use drydock_host::printer::{Options, Output, State};
 use drydock_plant::Truth;
-use drydock_port::{Port, Pty};
+use drydock_port::{Port, Pty, Tally};
 use drydock_scenario::model::Scenario;
 use drydock_scenario::setup::prepare_bench;
 
@@ -55,7 +55,8 @@ impl Loop {
         let bench = prepare_bench(&Scenario::plain(&config_path(), ""), Path::new(""), &RealDisk, None).unwrap();
         let pty = Pty::create(&place(name)).unwrap();
         let session = session(pty.path());
-        let shell = Shell::new(bench, vec![End::new("mcu", pty)], Vec::new());
+        let tally = Tally::new(bench.dictionary(0));
+        let shell = Shell::new(bench, vec![End::new("mcu", pty, tally)], Vec::new());
         Loop { shell, session, before: (0, 0), now_ns: 0, said: Vec::new(), state: State::Startup }
     }
 

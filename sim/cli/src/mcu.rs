@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 use drydock_plant::Truth;
-use drydock_port::Pty;
+use drydock_port::{Pty, Tally};
 use drydock_scenario::model::Scenario;
 use drydock_scenario::setup::prepare_bench;
 use drydock_twin::bench::Bench;
@@ -120,7 +120,7 @@ fn ends(bench: &Bench, path: &Path) -> Result<Vec<End>, Box<dyn std::error::Erro
         if i > 0 {
             at.push(format!("-{name}"));
         }
-        ends.push(End::new(name, Pty::create(Path::new(&at))?));
+        ends.push(End::new(name, Pty::create(Path::new(&at))?, Tally::new(bench.dictionary(i))));
     }
     Ok(ends)
 }
@@ -248,6 +248,7 @@ impl Report<'_> {
                     "name": end.name, "pty": end.pty.path().display().to_string(), "restarts": bench.restarts(i),
                     "bytes_in": end.bytes_in, "bytes_out": end.bytes_out, "bytes_unheard": end.bytes_unheard,
                     "shutdown": bench.shutdown_of(i),
+                    "commands": end.tally.commands, "responses": end.tally.responses,
                 })
             })
             .collect();

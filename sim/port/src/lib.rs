@@ -8,11 +8,13 @@ mod error;
 mod identify;
 mod port;
 mod pty;
+mod tally;
 
 pub use error::PortError;
 pub use identify::{IdentifyError, identify};
 pub use port::Port;
 pub use pty::{Pty, PtyRead};
+pub use tally::{Counts, Tally};
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;

@@ -8,7 +8,7 @@
 
 use drydock_plant::{Fault, Plant};
 use drydock_virtual_mcu::{
-    Adxl345Config, McuConfig, Oscillator, SerialConfig, SerialLine, TmcHandle, TmcKind, VirtualMcu,
+    Adxl345Config, Dictionary, McuConfig, Oscillator, SerialConfig, SerialLine, TmcHandle, TmcKind, VirtualMcu,
 };
 
 use crate::digest::Digest;
@@ -113,6 +113,10 @@ impl Bench {
     /// Names of the micro-controllers; the numbers used below are places in this list.
     pub fn mcu_names(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().map(|node| node.mcu.config().name.as_str())
+    }
+
+    pub fn dictionary(&self, mcu: usize) -> &Dictionary {
+        self.nodes[mcu].mcu.dictionary()
     }
 
     pub(crate) fn oscillator(&self, mcu: usize) -> &Oscillator {

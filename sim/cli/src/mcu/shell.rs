@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use drydock_plant::Event;
-use drydock_port::{PortError, Pty, PtyRead};
+use drydock_port::{PortError, Pty, PtyRead, Tally};
 use drydock_scenario::model::TimedFault;
 use drydock_twin::bench::Bench;
 
@@ -37,6 +37,7 @@ pub struct End {
     pub bytes_out: u64,
     /// Said while nobody listened, or not read for too long.
     pub bytes_unheard: u64,
+    pub tally: Tally,
     unwritten: VecDeque<u8>,
     seen: Seen,
 }
@@ -59,7 +60,7 @@ pub enum Note {
 }
 
 impl End {
-    pub fn new(name: &str, pty: Pty) -> End {
+    pub fn new(name: &str, pty: Pty, tally: Tally) -> End {
         End {
             name: name.to_string(),
             pty,
@@ -67,12 +68,14 @@ impl End {
             bytes_in: 0,
             bytes_out: 0,
             bytes_unheard: 0,
+            tally,
             unwritten: VecDeque::new(),
             seen: Seen::default(),
         }
     }
 
     fn hear(&mut self, bytes: &[u8]) {
+        self.tally.from_mcu(bytes);
         if !self.has_client || self.unwritten.len() + bytes.len() > UNREAD_MAX {
             self.bytes_unheard += bytes.len() as u64;
         } else {
@@ -156,6 +159,7 @@ impl Shell {
             match read {
                 PtyRead::Bytes(len) if len > 0 => {
                     end.bytes_in += len as u64;
+                    end.tally.from_client(&self.buffer[..len]);
                     self.bench.send(mcu, now_ns, &self.buffer[..len]);
                 }
                 _ => return Ok(()),
