@@ -199,7 +199,7 @@ def drive(klippy, stages):
     if "moves" in stages:
         start = time.monotonic()
         klippy.run("SDCARD_PRINT_FILE FILENAME=moves.gcode")
-        while (state := print_state(klippy)) == "printing":
+        while (state := print_state(klippy)) in ("standby", "printing"):
             time.sleep(1)
         if state != "complete":
             raise Failure(f"the print is '{state}'")

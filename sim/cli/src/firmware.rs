@@ -44,7 +44,7 @@ struct BuildArgs {
     #[arg(long, default_value = "0")]
     offset: Offset,
     /// The board's crystal, in MHz (stm32f4).
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(4..=26))]
     crystal: u32,
     /// Folder for the files.
     #[arg(long, default_value = "out/firmware")]
