@@ -173,7 +173,7 @@ impl Emitter {
             self.settled = if up { end >= here } else { end <= here };
             match self.trial {
                 None => self.note_steps((run.count - first) as usize, false),
-                Some(trial) if trial.look <= self.batch[0] => self.confirm_turn(sink),
+                Some(trial) if trial.look <= self.batch[0] || self.batch.len() > 1 => self.confirm_turn(sink),
                 Some(_) => {}
             }
         }

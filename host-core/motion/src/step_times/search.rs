@@ -14,7 +14,7 @@
 //!   found by running klippy 0.13 on programs of shaped moves and sorting the excursions that it steps over from those
 //!   it does not
 //! # Valid for
-//!   excursions that begin with a turn. Of those that begin with a step onwards and end with the turn, nearly all are
+//!   excursions of one step that begin with a turn. Of those that begin with a step onwards and end with the turn, nearly all are
 //!   made by the peer; here all are
 //! # Caveats
 //!   How far a batch reaches has a say in which excursions are made: a look is taken where it ends.
