@@ -6,6 +6,7 @@
 //! - [`ColourBy`], [`Legend`], [`Map`]: how the part is coloured
 //! - [`Shake`], [`Compare`]: what swings, and what differs between two runs
 //! - [`Channel`], [`vibration`]: the plots
+//! - [`settings`]: what the sliders change
 //!
 //! Times are simulated nanoseconds (`_ns`) or seconds (`_s`), lengths millimetres. Nothing here has threads, a clock or a
 //! window, so that it runs in a browser as it does elsewhere.
@@ -22,6 +23,7 @@ pub mod mesh;
 mod part;
 mod playhead;
 mod pose;
+pub mod settings;
 mod shake;
 mod stream;
 mod timeline;
@@ -39,5 +41,6 @@ pub use part::{BeadRecord, CHUNK, Chunk, Part, Run};
 pub use playhead::{FASTEST, Playhead, SLOWEST};
 pub use pose::{HeaterPose, Pose, Trail};
 pub use shake::{ModeShake, RingDown, Shake};
+pub use settings::{Change, HeaterGains, Settings, Shaper};
 pub use stream::Source;
 pub use timeline::{Feature, Layer, Line, Timeline};
