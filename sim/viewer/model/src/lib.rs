@@ -14,6 +14,7 @@
 mod channel;
 mod colour;
 mod compare;
+mod curve;
 mod deviation;
 mod document;
 mod error;
