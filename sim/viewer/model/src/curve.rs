@@ -96,7 +96,11 @@ impl Curve<'_> {
         if stream.rows_of(blocks.clone()) > MOST_ROWS {
             self.overview(stream, overview);
             let buckets = overview.curves.get(&self.channel).map(Vec::as_slice).unwrap_or_default();
-            return buckets.iter().flat_map(|b| if b.points > 1 { &b.ends[..] } else { &b.ends[..1] }).copied().collect();
+            return buckets
+                .iter()
+                .flat_map(|b| if b.points > 1 { &b.ends[..] } else { &b.ends[..1] })
+                .copied()
+                .collect();
         }
         // The blocks beside it, for the points on either side of the range.
         let blocks = blocks.start.saturating_sub(1)..(blocks.end + 1).min(stream.blocks());

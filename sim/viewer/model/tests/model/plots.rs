@@ -43,7 +43,8 @@ fn thinning_keeps_the_least_and_the_greatest_near_and_from_afar() {
     for range in [span.start..span.end / 4, span.clone()] {
         for channel in [Channel::Displacement(0), Channel::TruePosition(1), Channel::TrueAcceleration(0)] {
             let extremes = |points: &[[f64; 2]]| {
-                let within = points.iter().filter(|p| p[0] >= range.start as f64 * 1e-9 && p[0] < range.end as f64 * 1e-9);
+                let within =
+                    points.iter().filter(|p| p[0] >= range.start as f64 * 1e-9 && p[0] < range.end as f64 * 1e-9);
                 within.fold([f64::MAX, f64::MIN], |e, p| [e[0].min(p[1]), e[1].max(p[1])])
             };
             // In pieces that are short enough for every point.
