@@ -179,7 +179,8 @@ impl Curves for State {
             emit(Channel::DrivePosition(axis), point(self.at_ns, drive));
             emit(Channel::TruePosition(axis), point(self.at_ns, nozzle));
             emit(Channel::Displacement(axis), point(self.at_ns, (nozzle - drive) * 1e3));
-            let of: [(f64, fn(u8) -> Channel, fn(u8) -> Channel); 2] = [
+            type OfAxis = fn(u8) -> Channel;
+            let of: [(f64, OfAxis, OfAxis); 2] = [
                 (drive, Channel::DriveVelocity, Channel::DriveAcceleration),
                 (nozzle, Channel::TrueVelocity, Channel::TrueAcceleration),
             ];
