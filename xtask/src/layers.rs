@@ -77,7 +77,7 @@ const LAYERS: &[Layer] = &[
         may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS, PORT],
         fence: Fence::Spectra,
     },
-    Layer { name: VIEW_MODEL, may_use: &[RECORDING, ANALYSIS], fence: Fence::Spectra },
+    Layer { name: VIEW_MODEL, may_use: &[MOTION, RECORDING, ANALYSIS], fence: Fence::Spectra },
     Layer { name: VIEW_PANELS, may_use: &[VIEW_MODEL], fence: Fence::Anything },
     Layer { name: VIEW_RESIM, may_use: &[HOST, RECORDING, SCENARIO, VIEW_MODEL], fence: Fence::Spectra },
     Layer { name: "drydock-view", may_use: &[RECORDING, VIEW_MODEL, VIEW_PANELS, VIEW_RESIM], fence: Fence::Anything },

@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             next_side += 1;
         }
         let (from_mm, to_mm) = (place(at_ns).1, place(until_ns).1);
-        let feature = if at_ns / side_ns / 4 % WALLS == 0 { Bead::FEATURE_OUTER_WALL } else { Bead::FEATURE_INFILL };
+        let feature =
+            if (at_ns / side_ns / 4).is_multiple_of(WALLS) { Bead::FEATURE_OUTER_WALL } else { Bead::FEATURE_INFILL };
         let width_mm = 0.45 + 0.02 * noise(i);
         let bead = Bead { at_ns, duration_ns: BEAD_NS, from_mm, to_mm, width_mm, height_mm: 0.2, ..Bead::default() };
         writer.push(Bead { temperature_c: 210.0 + noise(i / 7), feature, ..bead })?;
