@@ -39,7 +39,7 @@ pub use mesh::{Detail, Mesh};
 pub use part::{BeadRecord, CHUNK, Chunk, Part};
 pub use playhead::{FASTEST, Playhead, SLOWEST};
 pub use pose::{HeaterPose, Pose, Trail};
-pub use settings::{HeaterGains, Settings, Shaper};
+pub use settings::{Change, HeaterGains, Settings, Shaper};
 pub use shake::{ModeShake, RingDown, Shake};
 pub use stream::Source;
 pub use timeline::{Feature, Layer, Line, Timeline};

@@ -35,6 +35,7 @@ pub struct ViewState {
     pub camera: Option<Camera>,
     pub show_gcode: bool,
     pub show_side: bool,
+    pub side: Side,
     pub show_plots: bool,
     /// The plots that are shown, by [`crate::plots::Plot::title`].
     pub plots: Vec<String>,
@@ -59,6 +60,7 @@ impl Default for ViewState {
             camera: None,
             show_gcode: true,
             show_side: true,
+            side: Side::View,
             show_plots: true,
             plots: vec!["Velocity".into(), "Accelerometer".into(), "Spectrum".into()],
         }
@@ -70,6 +72,14 @@ pub enum Theme {
     #[default]
     Dark,
     Light,
+}
+
+/// What the panel on the right shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Side {
+    #[default]
+    View,
+    Tune,
 }
 
 /// How a second recording is shown.
