@@ -36,7 +36,7 @@ pub use error::{Cause, Error};
 pub use legend::{Legend, Map, Tick};
 pub use machine::{Delta, Kind, Machine, Mode};
 pub use mesh::{Detail, Mesh};
-pub use part::{BeadRecord, CHUNK, Chunk, Part};
+pub use part::{BeadRecord, CHUNK, Chunk, Part, Run};
 pub use playhead::{FASTEST, Playhead, SLOWEST};
 pub use pose::{HeaterPose, Pose, Trail};
 pub use settings::{Change, HeaterGains, Settings, Shaper};
