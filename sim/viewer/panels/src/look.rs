@@ -2,10 +2,9 @@
 
 use crate::legend::legend;
 use crate::state::{Action, Camera, FrameFacts, ViewState};
-use crate::widgets::{range_slider, section};
-use crate::format;
+use crate::widgets::{Dial, range_slider, section};
 use drydock_view_model::{ColourBy, Document, Pose};
-use egui::{Button, ComboBox, Grid, RichText, Slider, SliderClamping, Ui};
+use egui::{Button, ComboBox, Grid, RichText, Ui};
 
 pub fn show(
     ui: &mut Ui,
@@ -44,7 +43,8 @@ fn colours(ui: &mut Ui, view: &mut ViewState, facts: &FrameFacts, actions: &mut 
     if view.colour_by != before {
         actions.push(Action::ColourBy(view.colour_by));
     }
-    if let Some(known) = facts.legend.as_ref().filter(|l| l.title == view.colour_by.title() || before == view.colour_by) {
+    if let Some(known) = facts.legend.as_ref().filter(|l| l.title == view.colour_by.title() || before == view.colour_by)
+    {
         legend(ui, known);
     }
     if view.colour_by.map() != drydock_view_model::Map::Categories {
@@ -75,31 +75,23 @@ fn layers(ui: &mut Ui, count: usize, view: &mut ViewState) {
 }
 
 fn shaking(ui: &mut Ui, view: &mut ViewState) {
-    section(ui, "Resonance");
     ui.horizontal(|ui| {
         let label = ui.label("Enlarge");
-        ui.spacing_mut().slider_width = (ui.available_width() - 64.0).max(40.0);
-        let slider = Slider::new(&mut view.exaggeration, 1.0..=500.0)
-            .logarithmic(true)
-            .clamping(SliderClamping::Always)
-            .custom_formatter(|value, _| format::ratio(value))
-            .custom_parser(format::parse_ratio)
-            .update_while_editing(false);
-        ui.add(slider).labelled_by(label.id).on_hover_text("How many times displacements are shown enlarged");
+        let dial = Dial::ratio(1.0..=500.0).hint("How many times displacements are shown enlarged");
+        dial.show(ui, ui.available_width(), &mut view.exaggeration, label.id);
     });
-    ui.checkbox(&mut view.show_ring_down, "Ring-down light")
-        .on_hover_text("Glows while the last excited mode dies away");
 }
 
 fn visible(ui: &mut Ui, view: &mut ViewState) {
     section(ui, "Show");
-    Grid::new("visible").num_columns(2).spacing([14.0, 3.0]).show(ui, |ui| {
-        ui.checkbox(&mut view.show_machine, "Machine");
+    Grid::new("visible").num_columns(3).spacing([12.0, 3.0]).show(ui, |ui| {
         ui.checkbox(&mut view.show_part, "Part");
+        ui.checkbox(&mut view.show_machine, "Machine").on_hover_text("M");
+        ui.checkbox(&mut view.show_trail, "Trail").on_hover_text("The commanded path against the true one  (T)");
         ui.end_row();
-        ui.checkbox(&mut view.show_trail, "Trail").on_hover_text("The commanded path against the true one");
-        ui.checkbox(&mut view.show_whole, "To be printed").on_hover_text("What the playhead has not reached");
-        ui.end_row();
+        ui.checkbox(&mut view.show_whole, "Rest").on_hover_text("What is still to be printed  (W)");
+        ui.checkbox(&mut view.show_ring_down, "Ring-down")
+            .on_hover_text("A light that glows while the last excited mode dies away");
         ui.checkbox(&mut view.shadows, "Shadows");
         ui.end_row();
     });
@@ -107,25 +99,24 @@ fn visible(ui: &mut Ui, view: &mut ViewState) {
 
 fn camera(ui: &mut Ui, view: &mut ViewState, actions: &mut Vec<Action>) {
     section(ui, "Camera");
-    let width = (ui.available_width() - 8.0) / 3.0;
-    Grid::new("camera").num_columns(3).spacing([4.0, 4.0]).show(ui, |ui| {
+    let columns = 5;
+    let width = (ui.available_width() - 4.0 * (columns - 1) as f32) / columns as f32;
+    let size = egui::vec2(width, 19.0);
+    Grid::new("camera").num_columns(columns).min_col_width(width).spacing([4.0, 4.0]).show(ui, |ui| {
         for (i, (camera, name)) in Camera::ALL.into_iter().enumerate() {
-            if ui.add(Button::new(name).min_size(egui::vec2(width, 19.0))).clicked() {
+            if ui.add_sized(size, Button::new(RichText::new(name).small())).clicked() {
                 view.camera = Some(camera);
             }
-            if i % 3 == 2 {
+            if i % columns == columns - 1 {
                 ui.end_row();
             }
         }
+        let picture = Button::new(RichText::new("Picture").small());
+        if ui.add_sized(size, picture).on_hover_text("Save what is shown as a PNG  (Ctrl S)").clicked() {
+            actions.push(Action::Shot);
+        }
     });
-    ui.horizontal(|ui| {
-        ui.checkbox(&mut view.follow_nozzle, "Follow the nozzle");
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.button("Picture").on_hover_text("Save what is shown as a PNG  (Ctrl S)").clicked() {
-                actions.push(Action::Shot);
-            }
-        });
-    });
+    ui.checkbox(&mut view.follow_nozzle, "Follow the nozzle").on_hover_text("F");
 }
 
 fn figures(ui: &mut Ui, pose: &Pose) {

@@ -1,8 +1,8 @@
 //! Curves over time.
 
+use super::Plot;
 use super::frame::{air, head, reading};
 use super::window::Window;
-use super::Plot;
 use crate::{format, theme};
 use drydock_view_model::{Channel, Document, Playhead};
 use egui::{Color32, Ui};
@@ -94,7 +94,9 @@ impl Curves {
         }
         for (channel, style) in channels {
             let quiet = match channel {
-                Channel::CommandedPosition(2) | Channel::CommandedVelocity(2) | Channel::CommandedAcceleration(2) => true,
+                Channel::CommandedPosition(2) | Channel::CommandedVelocity(2) | Channel::CommandedAcceleration(2) => {
+                    true
+                }
                 Channel::Displacement(2) | Channel::Accelerometer { axis: 2, .. } => true,
                 _ => false,
             };

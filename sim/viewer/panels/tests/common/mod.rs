@@ -36,7 +36,8 @@ pub fn recording() -> Vec<u8> {
         ..Header::default()
     };
     let mut writer = Writer::new(Vec::new(), header).unwrap();
-    let corners = [[100.0, 100.0], [100.0 + SIDE_MM, 100.0], [100.0 + SIDE_MM, 100.0 + SIDE_MM], [100.0, 100.0 + SIDE_MM]];
+    let corners =
+        [[100.0, 100.0], [100.0 + SIDE_MM, 100.0], [100.0 + SIDE_MM, 100.0 + SIDE_MM], [100.0, 100.0 + SIDE_MM]];
     let mut line_no = 0;
     let mut command = |writer: &mut Writer<Vec<u8>>, at_ns: u64, text: String| {
         line_no += 1;
@@ -56,7 +57,14 @@ pub fn recording() -> Vec<u8> {
             let (from_mm, to_mm) = ([a[0], a[1], z], [b[0], b[1], z]);
             let speed = SIDE_MM / SIDE_S;
             writer
-                .push(Move { at_ns, duration_ns: ns(SIDE_S), start_mm: from_mm, end_mm: to_mm, start_v_mm_s: speed, ..Move::default() })
+                .push(Move {
+                    at_ns,
+                    duration_ns: ns(SIDE_S),
+                    start_mm: from_mm,
+                    end_mm: to_mm,
+                    start_v_mm_s: speed,
+                    ..Move::default()
+                })
                 .unwrap();
             for piece in 0..8 {
                 let at = |i: usize| std::array::from_fn(|k| from_mm[k] + (to_mm[k] - from_mm[k]) * i as f64 / 8.0);
