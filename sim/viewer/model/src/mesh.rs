@@ -204,8 +204,9 @@ const FINE: [Corner; 10] = [
     corner(-1.0, -D, D),
 ];
 
+/// The sides slope so that the section has the area of the round one.
 const COARSE: [Corner; 4] =
-    [corner(-1.0, 0.0, 1.0), corner(1.0, 0.0, 1.0), corner(1.0, 1.0, -0.5), corner(-1.0, -1.0, -0.5)];
+    [corner(-1.0, -0.6, 1.0), corner(1.0, 0.6, 1.0), corner(1.0, 1.0, -1.0), corner(-1.0, -1.0, -1.0)];
 
 fn way(bead: &BeadRecord) -> Way {
     let d = [bead.to_mm[0] - bead.from_mm[0], bead.to_mm[1] - bead.from_mm[1]];

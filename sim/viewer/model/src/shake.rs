@@ -33,6 +33,9 @@ pub struct RingDown {
     pub share: f64,
 }
 
+/// Less than this is not called a swing.
+const LEAST_UM: f64 = 0.5;
+
 impl Document {
     /// What swings at a time.
     pub fn shake(&mut self, at_ns: u64) -> Shake {
@@ -59,7 +62,7 @@ impl Document {
                 }
             }
         }
-        let (mode, most, ns) = best?;
+        let (mode, most, ns) = best.filter(|(_, most, _)| *most >= LEAST_UM)?;
         let amplitude_um = self.shake(at_ns).modes.get(mode)?.amplitude_um;
         let since_s = (at_ns - ns) as f64 * 1e-9;
         Some(RingDown { mode, amplitude_um, since_s, share: amplitude_um / most.max(1e-9) })

@@ -1,0 +1,7 @@
+//! The model against recordings of which it is known what they must show.
+
+mod files;
+mod part;
+mod ringing;
+mod seek;
+mod synthetic;
