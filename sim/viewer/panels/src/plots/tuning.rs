@@ -20,13 +20,14 @@ pub fn show(ui: &mut Ui, result: &TuningResult, name: &str) {
     let (before, after) = (of(&result.before.curves), of(&result.after.curves));
     let cursor = egui::Id::new(("tuning cursor", name));
     let at_s: Option<f64> = ui.data(|d| d.get_temp(cursor));
+    // Under the pointer, else the greatest.
     let read = |curve: &Curve| match at_s {
         Some(at_s) => {
             curve.points.iter().find(|p| p[0] >= at_s).map_or(String::new(), |p| format::significant(p[1], 3))
         }
         None => {
             let peak = curve.points.iter().map(|p| p[1].abs()).fold(0.0, f64::max);
-            format!("peak {}", format::significant(peak, 3))
+            format::significant(peak, 3)
         }
     };
     let colours = [ui.visuals().weak_text_color(), theme::curve(0)];

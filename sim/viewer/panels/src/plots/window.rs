@@ -189,7 +189,7 @@ pub fn bare<'a>(id: &'static str) -> Plot<'a> {
         .show_y(false)
         .auto_bounds(Vec2b::FALSE)
         .set_margin_fraction(egui::Vec2::ZERO)
-        .x_grid_spacer(|input| marks(input, 80.0))
+        .x_grid_spacer(|input| marks(input, 56.0))
         .y_grid_spacer(|input| marks(input, 30.0))
         .y_axis_formatter(|mark, _| value(mark))
         .y_axis_min_width(34.0)
