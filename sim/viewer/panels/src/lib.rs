@@ -3,7 +3,7 @@
 //!
 //! - [`Ui`]: all panels; [`Ui::show`] once a frame
 //! - [`ViewState`], [`Action`], [`FrameFacts`]: what goes to and fro
-//! - [`TuningResult`]: a neighbourhood of the playhead, before and after
+//! - [`TuningResult`]: a piece of the run, before and after a change of settings
 //!
 //! ```text
 //!  +--------------------------- top --------------------------+
@@ -22,6 +22,7 @@ mod help;
 mod keys;
 mod legend;
 mod look;
+mod outcome;
 pub mod plots;
 mod state;
 mod theme;
@@ -31,7 +32,8 @@ mod tune;
 mod widgets;
 
 pub use legend::legend;
-pub use state::{Action, Camera, CompareView, Curve, FrameFacts, Neighbourhood, Side, Theme, TuningResult, ViewState};
+pub use outcome::{Curve, Figure, Outcome, TuningResult};
+pub use state::{Action, Around, Camera, CompareView, FrameFacts, Side, Theme, ViewState};
 
 use drydock_view_model::{Document, Playhead};
 use egui::{Align2, Area, Frame, Id, LayerId, Margin, Order, Panel, ProgressBar, Rect, ScrollArea, UiBuilder};
@@ -101,7 +103,7 @@ impl Ui {
             panel.show(ui, |ui| {
                 ScrollArea::vertical().auto_shrink(false).show(ui, |ui| match view.side {
                     Side::View => look::show(ui, doc, playhead.at_ns(), view, facts, &mut actions),
-                    Side::Tune => self.tune.show(ui, facts, &mut actions),
+                    Side::Tune => self.tune.show(ui, view, facts, &mut actions),
                 });
             });
         }

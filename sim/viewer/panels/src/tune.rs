@@ -1,6 +1,7 @@
 //! The settings of the printer: change one, and the neighbourhood of the playhead is simulated with it.
 
-use crate::state::{Action, FrameFacts, TuningResult};
+use crate::outcome::TuningResult;
+use crate::state::{Action, Around, FrameFacts, ViewState};
 use crate::widgets::{Dial, section};
 use crate::{format, theme};
 use drydock_view_model::settings::{DAMPING, SHAPERS};
@@ -37,26 +38,30 @@ impl Tune {
         }
     }
 
-    pub fn show(&mut self, ui: &mut Ui, facts: &FrameFacts, actions: &mut Vec<Action>) {
+    pub fn show(&mut self, ui: &mut Ui, view: &mut ViewState, facts: &FrameFacts, actions: &mut Vec<Action>) {
         let (Some(recorded), Some(draft)) = (self.recorded.as_ref(), self.draft.as_mut()) else {
             ui.add_space(8.0);
             ui.label(RichText::new("This recording cannot be simulated again here.").weak());
             return;
         };
-        let before = draft.clone();
+        let before = (draft.clone(), view.around);
         ui.horizontal(|ui| {
             let changed = draft != recorded;
             if ui.add_enabled(changed, egui::Button::new("Reset")).on_hover_text("As the run had it").clicked() {
                 *draft = recorded.clone();
             }
-            let write = egui::Button::new("Write to printer.cfg");
+            let write = egui::Button::new("To printer.cfg");
             if ui.add_enabled(changed, write).on_hover_text("The SAVE_CONFIG block with what was changed").clicked() {
                 actions.push(Action::WriteConfig(draft.clone()));
             }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.selectable_value(&mut view.around, Around::Layer, "Layer");
+                ui.selectable_value(&mut view.around, Around::Corner, "Corner");
+            });
         });
         outcome(ui, facts);
         controls(ui, draft, recorded);
-        if *draft != before {
+        if (&*draft, view.around) != (&before.0, before.1) {
             self.changed_s = Some(ui.input(|i| i.time));
         }
         self.send_when_settled(ui, actions);
@@ -186,20 +191,17 @@ fn outcome(ui: &mut Ui, facts: &FrameFacts) {
 }
 
 fn figures(ui: &mut Ui, result: &TuningResult) {
-    let mono = |value: f64, digits: usize| RichText::new(format::significant(value, digits)).monospace();
+    let mono = |value: f64| RichText::new(format::significant(value, 4)).monospace();
     Grid::new("outcome").num_columns(4).spacing([12.0, 2.0]).striped(true).show(ui, |ui| {
         for head in ["", "before", "after", "change"] {
             ui.label(RichText::new(head).small().weak());
         }
         ui.end_row();
-        for (name, before, after, digits) in [
-            ("Peak off the wall, µm", result.before.peak_um, result.after.peak_um, 3),
-            ("Time, s", result.before.duration_s, result.after.duration_s, 4),
-        ] {
-            ui.label(name);
-            ui.label(mono(before, digits));
-            ui.label(mono(after, digits));
-            let change = 100.0 * (after / before - 1.0);
+        for (before, after) in result.before.figures.iter().zip(&result.after.figures) {
+            ui.label(&after.name);
+            ui.label(mono(before.value));
+            ui.label(mono(after.value));
+            let change = 100.0 * (after.value / before.value - 1.0);
             let colour = match () {
                 () if change < -0.5 => theme::better(ui.visuals()),
                 () if change > 0.5 => theme::warning(ui.visuals()),

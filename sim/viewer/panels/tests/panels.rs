@@ -264,7 +264,7 @@ fn a_changed_setting_is_simulated_once_it_stands_still() {
     wanted.shaper_x.as_mut().unwrap().freq_hz = 52.0;
     let tuned: Vec<&Action> = panels.state().actions.iter().filter(|a| matches!(a, Action::Tune(_))).collect();
     assert_eq!(tuned, [&Action::Tune(wanted.clone())]);
-    press(&mut panels, "Write to printer.cfg");
+    press(&mut panels, "To printer.cfg");
     assert_eq!(panels.state().actions.last(), Some(&Action::WriteConfig(wanted)));
     press(&mut panels, "Reset");
     panels.run_steps(5);
@@ -397,4 +397,18 @@ fn everything_has_its_place_on_a_laptop() {
         panels.run();
         nothing_overflows(&panels);
     }
+}
+
+#[test]
+fn what_two_runs_did_is_told_by_their_recordings() {
+    let mut doc = common::document();
+    let outcome = drydock_view_panels::Outcome::of_moves(&mut doc, 5, 8);
+    let figure = |name: &str| outcome.figures.iter().find(|f| f.name == name).unwrap().value;
+    // Four sides of 0.4 s; the nozzle rings by 50 um, less what a quarter of a swing takes away.
+    assert!((figure("Time, s") - 1.6).abs() < 1e-9);
+    assert!((35.0..50.0).contains(&figure("Peak off the wall, µm")), "{:?}", outcome.figures);
+    let names: Vec<(&str, &str)> = outcome.curves.iter().map(|c| (c.name.as_str(), c.over)).collect();
+    assert_eq!(names, [("Off the wall", "mm"), ("Speed", "s"), ("Melt pressure", "s")]);
+    let way_mm = outcome.curves[0].points.last().unwrap()[0];
+    assert!((way_mm - 120.0).abs() < 1.0, "{way_mm}");
 }

@@ -206,7 +206,7 @@ fn within(points: &[[f64; 2]], from_s: f64, to_s: f64) -> &[[f64; 2]] {
 }
 
 /// The value of a curve at a time, between two of its points.
-fn value_at(points: &[[f64; 2]], at_s: f64) -> Option<f64> {
+pub(crate) fn value_at(points: &[[f64; 2]], at_s: f64) -> Option<f64> {
     let next = points.partition_point(|p| p[0] <= at_s);
     let before = *points.get(next.checked_sub(1)?)?;
     let Some(after) = points.get(next) else { return Some(before[1]) };

@@ -7,8 +7,10 @@ mod spectrogram;
 mod tuning;
 mod window;
 
-use crate::state::{FrameFacts, TuningResult, ViewState};
+use crate::outcome::TuningResult;
+use crate::state::{FrameFacts, ViewState};
 use curves::Curves;
+pub(crate) use curves::value_at;
 use drydock_view_model::{Channel, Document, Playhead, Settings};
 use egui::{Align, Layout, RichText, ScrollArea, Sense, Ui, UiBuilder, Vec2};
 use frequency::Frequency;

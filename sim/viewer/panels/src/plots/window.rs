@@ -84,7 +84,7 @@ impl Window {
 
     /// A plot over this window: what is common to all of them.
     pub fn plot<'a>(&self, id: &'static str) -> Plot<'a> {
-        bare(id).x_axis_formatter(|mark, _| tick(mark)).sense(Sense::click_and_drag())
+        bare(id).x_axis_formatter(|mark, _| tick(mark, "s")).sense(Sense::click_and_drag())
     }
 
     /// Sets the ends, and draws playhead, pointer and drag.
@@ -221,9 +221,9 @@ fn value(mark: GridMark) -> String {
 }
 
 /// As many digits as the distance of the marks asks for.
-fn tick(mark: GridMark) -> String {
+pub fn tick(mark: GridMark, unit: &str) -> String {
     let decimals = (-mark.step_size.log10().floor()).clamp(0.0, 6.0) as usize;
-    format!("{:.decimals$} s", mark.value)
+    format!("{:.decimals$} {unit}", mark.value)
 }
 
 /// A length of time: `2 s`, `35 ms`, `12 min`.

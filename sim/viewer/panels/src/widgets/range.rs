@@ -5,7 +5,14 @@ use std::ops::RangeInclusive;
 
 /// Two handles between bounds, in whole steps; the lower never passes the upper. The handles are called "`name` from" and
 /// "`name` to". Gives whether the values changed.
-pub fn range_slider(ui: &mut Ui, name: &str, width: f32, values: &mut [f64; 2], bounds: RangeInclusive<f64>, step: f64) -> bool {
+pub fn range_slider(
+    ui: &mut Ui,
+    name: &str,
+    width: f32,
+    values: &mut [f64; 2],
+    bounds: RangeInclusive<f64>,
+    step: f64,
+) -> bool {
     let (rect, whole) = ui.allocate_exact_size(Vec2::new(width, 16.0), Sense::hover());
     let (least, most) = (*bounds.start(), *bounds.end());
     let track = rect.shrink2(Vec2::new(7.0, 0.0));

@@ -6,7 +6,7 @@ use drydock_recording::{
     Accel, Bead, Chip, Command, End, Extrusion, Header, Load, Move, Queue, State, Thermal, Writer,
 };
 use drydock_view_model::{Document, HeaterGains, Legend, Playhead, Settings, Shaper};
-use drydock_view_panels::{Action, Curve, FrameFacts, Neighbourhood, TuningResult, Ui, ViewState};
+use drydock_view_panels::{Action, Curve, Figure, FrameFacts, Outcome, TuningResult, Ui, ViewState};
 use egui::Vec2;
 use egui_kittest::Harness;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ const SIDE_MM: f64 = 30.0;
 const SIDE_S: f64 = 0.4;
 const LAYERS: usize = 5;
 const RINGING_HZ: f64 = 48.0;
+const PIECES: usize = 320;
 
 const MACHINE: &str = "(name: \"test\", tick_ns: 250000, kinematics: CoreXy(()),
     modes: [(freq_hz: 48.0, damping: 0.06, shape: (0.9, 0.0, 0.0)), (freq_hz: 41.0, damping: 0.05, shape: (0.0, 0.9, 0.0))])";
@@ -66,11 +67,12 @@ pub fn recording() -> Vec<u8> {
                     ..Move::default()
                 })
                 .unwrap();
-            for piece in 0..8 {
-                let at = |i: usize| std::array::from_fn(|k| from_mm[k] + (to_mm[k] - from_mm[k]) * i as f64 / 8.0);
+            // As fine as the nozzle rings.
+            for piece in 0..PIECES {
+                let at = |i: usize| nozzle(from_mm, to_mm, i as f64 / PIECES as f64);
                 let bead = Bead {
-                    at_ns: at_ns + ns(SIDE_S) * piece as u64 / 8,
-                    duration_ns: ns(SIDE_S) / 8,
+                    at_ns: at_ns + ns(SIDE_S) * piece as u64 / PIECES as u64,
+                    duration_ns: ns(SIDE_S) / PIECES as u64,
                     from_mm: at(piece),
                     to_mm: at(piece + 1),
                     width_mm: 0.45,
@@ -95,25 +97,34 @@ fn ns(seconds: f64) -> u64 {
     (seconds * 1e9).round() as u64
 }
 
+/// Where the nozzle is, a share of the way along a side: it rings across.
+fn nozzle(from_mm: [f64; 3], to_mm: [f64; 3], share: f64) -> [f64; 3] {
+    let mut place: [f64; 3] = std::array::from_fn(|k| from_mm[k] + (to_mm[k] - from_mm[k]) * share);
+    place[usize::from(from_mm[0] != to_mm[0])] += ring_mm(share * SIDE_S);
+    place
+}
+
+fn ring_mm(since_s: f64) -> f64 {
+    let omega = 2.0 * std::f64::consts::PI * RINGING_HZ;
+    0.05 * (-0.06 * omega * since_s).exp() * (omega * since_s).sin()
+}
+
 fn samples(writer: &mut Writer<Vec<u8>>, corners: [[f64; 2]; 4]) {
     let omega = 2.0 * std::f64::consts::PI * RINGING_HZ;
     let last = (end_ns() / 1_000_000) as usize;
     for i in 0..last * 2 {
         let at_s = i as f64 * 0.5e-3;
         let side = (at_s / SIDE_S) as usize;
-        let since_s = at_s - side as f64 * SIDE_S;
+        let share = at_s / SIDE_S - side as f64;
         let (a, b) = (corners[side % 4], corners[(side + 1) % 4]);
         let z = 0.2 * (side / 4 + 1) as f64;
-        let share = since_s / SIDE_S;
-        let drive_mm = [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, z];
-        let ring = 0.05 * (-0.06 * omega * since_s).exp() * (omega * since_s).sin();
-        let across = usize::from(side % 2 == 1);
-        let mut nozzle_mm = drive_mm;
-        nozzle_mm[across] += ring;
+        let (from_mm, to_mm) = ([a[0], a[1], z], [b[0], b[1], z]);
+        let drive_mm = std::array::from_fn(|k| from_mm[k] + (to_mm[k] - from_mm[k]) * share);
+        let nozzle_mm = nozzle(from_mm, to_mm, share);
         let at_ns = ns(at_s);
         writer.push(State { at_ns, drive_mm, nozzle_mm, e_mm: at_s }).unwrap();
         let mut raw = [0i16; 3];
-        raw[across] = (-ring * omega * omega / 37.0) as i16;
+        raw[usize::from(a[0] != b[0])] = (-ring_mm(share * SIDE_S) * omega * omega / 37.0) as i16;
         writer.push(Accel { at_ns, chip: 0, raw }).unwrap();
         if i % 200 == 0 {
             for (heater, target_c) in [(0u8, 215.0), (1, 60.0)] {
@@ -163,12 +174,13 @@ pub fn tuned() -> TuningResult {
         let curve = |name: &str, unit: &str, times: f64| Curve {
             name: name.into(),
             unit: unit.into(),
+            over: "s",
             points: (0..250).map(ring).map(|[t, v]| [t, v * times]).collect(),
         };
-        Neighbourhood {
-            peak_um,
-            duration_s: 0.4 - peak_um * 1e-4,
-            curves: vec![curve("Off the wall", "µm", 1.0), curve("Acceleration", "mm/s²", 90.0)],
+        let figure = |name: &str, value: f64| Figure { name: name.into(), value };
+        Outcome {
+            figures: vec![figure("Peak off the wall, µm", peak_um), figure("Time, s", 0.4 - peak_um * 1e-4)],
+            curves: vec![curve("Off the wall", "µm", 1.0), curve("Speed", "mm/s", 0.2)],
         }
     };
     TuningResult {
