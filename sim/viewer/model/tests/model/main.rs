@@ -2,6 +2,7 @@
 
 mod files;
 mod part;
+mod plots;
 mod ringing;
 mod seek;
 mod synthetic;

@@ -71,3 +71,44 @@ fn colours_of_the_deviation_change_sides_with_its_sign() {
         assert_eq!(red > blue, value > 0.0, "{value} um");
     }
 }
+
+#[test]
+fn a_mode_that_a_corner_shook_rings_down_as_it_was_planted() {
+    let squares = Squares::default();
+    let mut document = document(squares);
+    let corner_ns = squares.start_ns() + 5 * squares.side_ns();
+    let (omega, mut worst) = (std::f64::consts::TAU * squares.freq_hz, 0.0f64);
+    for ms in (20..350).step_by(5) {
+        let at_ns = corner_ns + ms * 1_000_000;
+        let planted_um = squares.amplitude_um * (-squares.damping * omega * ms as f64 * 1e-3).exp();
+        let shake = document.shake(at_ns);
+        let pose = document.pose(at_ns);
+        for axis in 0..2 {
+            let off_um = pose.displacement_mm()[axis] * 1e3;
+            assert!((shake.displacement_um[axis] - off_um).abs() < 1e-9);
+            assert!((shake.modes[axis].swing_um - off_um).abs() < 0.01, "the parts are the whole");
+        }
+        // This side runs along y: across it is x, the first mode.
+        let off = (shake.modes[0].amplitude_um - planted_um).abs() / squares.amplitude_um;
+        worst = worst.max(off);
+        let light = document.ring_down(at_ns).unwrap();
+        assert_eq!((light.mode, light.frequency_hz), (0, squares.freq_hz));
+        assert!((light.amplitude_um - shake.modes[0].amplitude_um).abs() < 1e-9);
+        if ms < 300 {
+            assert!((light.from_mm[1] - CORNER_MM[1]).abs() < 2.0, "the light knows its corner: {light:?}");
+        }
+    }
+    println!("amplitudes are off by {:.2} % of the first swing at most", worst * 100.0);
+    assert!(worst < 0.02, "{worst}");
+    assert_eq!(document.ring_down(0), None);
+}
+
+#[test]
+fn the_trail_glows_after_a_corner_and_fades() {
+    let squares = Squares::default();
+    let mut document = document(squares);
+    let corner_ns = squares.start_ns() + 5 * squares.side_ns();
+    let trail = document.trail(corner_ns + 20_000_000..corner_ns + 350_000_000, 1000);
+    assert_eq!(trail.swing_um.len(), trail.at_ns.len());
+    assert!(trail.swing_um.windows(10).all(|w| w[9] < w[0]), "it goes down smoothly: {:?}", trail.swing_um);
+}
