@@ -18,22 +18,17 @@ pub struct Curves {
     shown_once: BTreeSet<&'static str>,
 }
 
-/// A piece of a curve, read slice by slice, so that a long run never holds up a frame.
+/// A piece of a curve.
 #[derive(Default)]
 struct Known {
     from_ns: u64,
     to_ns: u64,
-    /// How far it has been read.
-    read_ns: u64,
     /// Points in a simulated second at which it was read.
     points_s: f64,
     /// Where the run ended when it was read.
     end_ns: u64,
     points: Vec<[f64; 2]>,
 }
-
-/// Simulated time that one frame reads of one curve.
-const SLICE_NS: u64 = 10_000_000_000;
 
 /// What a curve is called in the head of its plot, and how it is drawn.
 struct Style {
@@ -62,7 +57,7 @@ impl Curves {
         let points = 2.0 * f64::from(ui.available_width()) * f64::from(ui.pixels_per_point());
         for (channel, style) in &channels {
             if visible(self, style) {
-                self.read(ui, *channel, doc, window, points);
+                self.read(*channel, doc, window, points);
             }
         }
         self.head(ui, plot, &channels, playhead, window);
@@ -138,7 +133,7 @@ impl Curves {
     }
 
     /// Sees to it that the window is known, finely enough, with some room to both sides.
-    fn read(&mut self, ui: &Ui, channel: Channel, doc: &mut Document, window: &Window, points: f64) {
+    fn read(&mut self, channel: Channel, doc: &mut Document, window: &Window, points: f64) {
         let span_ns = doc.span_ns();
         let [from_s, to_s] = window.range_s();
         let ns = |s: f64| ((s.max(0.0) * 1e9) as u64).clamp(span_ns.start, span_ns.end);
@@ -148,18 +143,12 @@ impl Curves {
         let fine = (0.5..=8.0).contains(&(known.points_s / points_s));
         let grown = known.end_ns != span_ns.end && known.to_ns == known.end_ns;
         if !inside || !fine || grown {
-            let room_s = window.length_s();
+            let room_s = 0.5 * window.length_s();
             let (from_ns, to_ns) = (ns(from_s - room_s), ns(to_s + room_s));
-            *known = Known { from_ns, to_ns, read_ns: from_ns, points_s, end_ns: span_ns.end, points: Vec::new() };
-        }
-        if known.read_ns < known.to_ns {
-            let to_ns = known.to_ns.min(known.read_ns.saturating_add(SLICE_NS));
-            let count = (known.points_s * (to_ns - known.read_ns) as f64 * 1e-9).ceil() as usize;
-            known.points.extend(doc.series(channel, known.read_ns..to_ns, count.max(16)));
-            known.read_ns = to_ns;
-            if to_ns < known.to_ns {
-                ui.ctx().request_repaint();
-            }
+            let count = (points_s * (to_ns - from_ns) as f64 * 1e-9).ceil() as usize;
+            // The last point of the run belongs to it.
+            let points = doc.series(channel, from_ns..to_ns.saturating_add(1), count.max(16));
+            *known = Known { from_ns, to_ns, points_s, end_ns: span_ns.end, points };
         }
     }
 }
