@@ -36,6 +36,8 @@ struct Style {
     colour: usize,
     /// Drawn thin and dashed, and read off first: what was wanted, beside what was.
     wanted: bool,
+    /// Where nothing was recorded for longer, nothing is drawn.
+    gap_s: f64,
 }
 
 impl Curves {
@@ -72,11 +74,14 @@ impl Curves {
         if matches!(plot, Plot::Extrusion | Plot::Load | Plot::Queue) {
             values[0] = values[0].min(0.0);
         }
+        let thinned_s = 16.0 * (to_s - from_s) / points;
         let shown = window.plot(title).show(ui, |ui| {
             window.draw(ui, playhead);
             ui.set_plot_bounds_y(values[0]..=values[1]);
             for (style, points) in &drawn {
-                ui.line(line(style, points.to_vec()));
+                for piece in pieces(points, style.gap_s.max(thinned_s)) {
+                    ui.line(line(style, piece.to_vec()));
+                }
             }
         });
         window.handle(ui, &shown.response, &shown.transform, playhead);
@@ -88,11 +93,11 @@ impl Curves {
             return;
         }
         for (channel, style) in channels {
+            use Channel::*;
             let quiet = match channel {
-                Channel::CommandedPosition(2) | Channel::CommandedVelocity(2) | Channel::CommandedAcceleration(2) => {
-                    true
-                }
-                Channel::Displacement(2) | Channel::Accelerometer { axis: 2, .. } => true,
+                CommandedPosition(2) | CommandedVelocity(2) | CommandedAcceleration(2) => true,
+                TruePosition(2) | TrueVelocity(2) | TrueAcceleration(2) => true,
+                Displacement(2) | Accelerometer { axis: 2, .. } => true,
                 _ => false,
             };
             if quiet {
@@ -175,7 +180,13 @@ fn style(channel: Channel, doc: &Document) -> Style {
         LoadAngle(m) => (of(&header.motors, m), usize::from(m), false),
         QueueDepth(m) => (of(&header.mcus, m), usize::from(m), false),
     };
-    Style { name, colour, wanted }
+    let gap_s = match channel {
+        Temperature(_) | TrueTemperature(_) | Target(_) | Duty(_) => 30.0,
+        LoadAngle(_) | QueueDepth(_) | Pressure | Flow => 2.5,
+        // A machine that stands still is not sampled.
+        _ => 0.06,
+    };
+    Style { name, colour, wanted, gap_s }
 }
 
 fn line<'a>(style: &Style, points: Vec<[f64; 2]>) -> Line<'a> {
@@ -185,6 +196,11 @@ fn line<'a>(style: &Style, points: Vec<[f64; 2]>) -> Line<'a> {
         true => line.color(colour.gamma_multiply(0.55)).width(1.0).style(LineStyle::dashed_dense()),
         false => line.color(colour).width(1.3),
     }
+}
+
+/// A curve in pieces that have no gap.
+fn pieces(points: &[[f64; 2]], gap_s: f64) -> impl Iterator<Item = &[[f64; 2]]> {
+    points.chunk_by(move |a, b| b[0] - a[0] <= gap_s)
 }
 
 /// The points of a piece of time, and one to either side.
@@ -216,6 +232,12 @@ mod tests {
         assert_eq!(value_at(&POINTS, 9.0), Some(0.0));
         assert_eq!(value_at(&POINTS, 0.5), None);
         assert_eq!(value_at(&[], 0.5), None);
+    }
+
+    #[test]
+    fn nothing_is_drawn_where_nothing_was_recorded() {
+        let lengths: Vec<usize> = pieces(&POINTS, 1.5).map(<[_]>::len).collect();
+        assert_eq!(lengths, [2, 1]);
     }
 
     #[test]
