@@ -419,7 +419,8 @@ fn panels_keep_their_places_as_time_goes_by() {
         let mut app = App::new();
         app.view.side = side;
         with_result(&mut app);
-        let mut panels = panels(LAPTOP, app);
+        // So low that not everything finds room.
+        let mut panels = panels(egui::vec2(1366.0, 640.0), app);
         panels.run();
         let before = panels.state().ui.viewport();
         for _ in 0..60 {

@@ -43,3 +43,15 @@ fn all_keys() {
     panels.run();
     panels.snapshot("keys");
 }
+
+#[test]
+fn opening_a_recording() {
+    let mut app = App::new();
+    app.view.theme = Theme::Light;
+    app.facts.recent = ["runs/shaper-on.drydock", "runs/shaper-off.drydock"].map(String::from).to_vec();
+    app.facts.progress = Some(("Printing the demo".into(), 0.4));
+    let mut panels = panels(LAPTOP, app);
+    panels.key_press_modifiers(egui::Modifiers::COMMAND, Key::O);
+    panels.run();
+    panels.snapshot("open");
+}

@@ -182,7 +182,7 @@ impl Plots {
                         // A cell that asks for more than its place does not push the others away.
                         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
                         // The last label of an axis reaches beyond its plot.
-                        let inside = rect.with_max_x(rect.right() - 12.0);
+                        let inside = rect.with_max_x(rect.right() - 18.0);
                         let builder = UiBuilder::new().id_salt(cell.title()).max_rect(inside);
                         let mut ui = ui.new_child(builder.layout(Layout::top_down(Align::Min)));
                         ui.shrink_clip_rect(rect);
