@@ -4,33 +4,61 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use drydock_recording::{Command, Header, Reader, State, Thermal};
+use drydock_recording::{Command, Header, Queue, Reader, State, Thermal};
 use drydock_scenario::disk::RealDisk;
 use drydock_scenario::model::{Act, Scenario};
 use drydock_scenario::setup::{RunOptions, prepare};
 use drydock_view_model::Settings;
-use drydock_view_resim::{Failure, Neighbourhood, Request, Resim, What, heat_up, save_config, settings_of, simulate};
+use drydock_view_resim::{
+    Failure, Neighbourhood, Request, Resim, What, heat_up, save_config, settings_of, simulate, write_config,
+};
 
 const SQUARES: &str = "G28\nG90\nM83\nM109 S200\nG1 Z0.3 F600\nM204 S4000\nG1 X60 Y60 F12000\n";
 
-/// Three squares, printed on the bundled CoreXY once for all tests.
+/// Six squares, printed on the bundled CoreXY once for all tests.
 fn recording() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let folder = std::env::temp_dir().join(format!("drydock-resim-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let (gcode, path) = (folder.join("squares.gcode"), folder.join("run.drydock"));
-        let square = "G1 X90 E1 F9000\nG1 Y90 E1\nG1 X60 E1\nG1 Y60 E1\n";
-        std::fs::write(&gcode, format!("{SQUARES}{}", square.repeat(6))).unwrap();
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../assets/printers/corexy-250/printer.cfg");
-        let mut scenario = Scenario::plain(&config.display().to_string(), &gcode.display().to_string());
-        scenario.sample_hz = 2000.0;
-        scenario.story.insert(0, Act::Gcode(vec!["SET_PRESSURE_ADVANCE ADVANCE=0.02".into()]));
-        let options = RunOptions { recording: Some(path.clone()), ..RunOptions::default() };
-        let outcome = prepare(&scenario, Path::new(""), &RealDisk, &options).unwrap().run(|_| true).unwrap();
-        assert_eq!((outcome.errors, outcome.shutdown), (Vec::<String>::new(), None));
-        path
-    })
+    MADE.get_or_init(|| print_squares("run.drydock").0)
+}
+
+/// Where the recording is, and the run's fingerprint.
+fn print_squares(name: &str) -> (PathBuf, String) {
+    let folder = std::env::temp_dir().join(format!("drydock-resim-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (gcode, path) = (folder.join("squares.gcode"), folder.join(name));
+    let square = "G1 X90 E1 F9000\nG1 Y90 E1\nG1 X60 E1\nG1 Y60 E1\n";
+    std::fs::write(&gcode, format!("{SQUARES}{}", square.repeat(6))).unwrap();
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../assets/printers/corexy-250/printer.cfg");
+    let mut scenario = Scenario::plain(&config.display().to_string(), &gcode.display().to_string());
+    scenario.sample_hz = 2000.0;
+    scenario.story.insert(0, Act::Gcode(vec!["SET_PRESSURE_ADVANCE ADVANCE=0.02".into()]));
+    let options = RunOptions { recording: Some(path.clone()), ..RunOptions::default() };
+    let outcome = prepare(&scenario, Path::new(""), &RealDisk, &options).unwrap().run(|_| true).unwrap();
+    assert_eq!((outcome.errors, outcome.shutdown), (Vec::<String>::new(), None));
+    (path, outcome.fingerprint)
+}
+
+#[test]
+fn a_viewer_that_looks_on_changes_nothing_of_the_run() {
+    let (alone, watched) = ("alone.drydock", "watched.drydock");
+    let path = std::env::temp_dir().join(format!("drydock-resim-{}", std::process::id())).join(watched);
+    let looked_on = std::thread::spawn(move || {
+        let mut news = 0;
+        let mut reader = loop {
+            match Reader::open(&path) {
+                Ok(reader) => break reader,
+                Err(_) => std::thread::yield_now(),
+            }
+        };
+        while reader.end().is_none() {
+            news += reader.refresh().unwrap();
+        }
+        news
+    });
+    let with = print_squares(watched).1;
+    assert!(looked_on.join().unwrap() > 10, "blocks came while it looked on");
+    let without = print_squares(alone).1;
+    assert_eq!(with, without);
 }
 
 /// When a line begins, ns.
@@ -94,6 +122,15 @@ fn without_its_shaper_it_rings_more_and_with_more_acceleration_it_is_sooner_over
     let quick = make(&Settings { max_accel_mm_s2: 12_000.0, ..stretch.settings.clone() });
     let took = |bytes: &[u8]| begins(bytes, lines.1) - begins(bytes, lines.0);
     assert!(took(&quick) < took(&shaped), "{} ns against {}", took(&quick), took(&shaped));
+}
+
+#[test]
+fn what_waits_in_the_micro_controller_is_on_record() {
+    let (bytes, ..) = open();
+    let mut reader = Reader::new(Cursor::new(&bytes[..])).unwrap();
+    let depths: Vec<u32> = reader.all::<Queue>().map(|row| row.unwrap().depth).collect();
+    assert_eq!(depths[0], 0);
+    assert!(depths.iter().any(|depth| *depth > 20), "while it prints: {:?}", depths.iter().max());
 }
 
 #[test]
@@ -161,4 +198,19 @@ fn tuned_options_go_into_the_saved_block_and_the_rest_stays() {
         new.contains("\n#pressure_advance: 0.01\n") && new.contains("\n#*# [extruder]\n#*# pressure_advance = 0.045\n"),
         "{new}"
     );
+}
+
+#[test]
+fn a_printer_cfg_that_is_written_keeps_the_old_one() {
+    let folder = std::env::temp_dir().join(format!("drydock-write-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("printer.cfg");
+    std::fs::write(&path, "[printer]\nmax_accel: 3000\n").unwrap();
+    let was = Settings { max_accel_mm_s2: 3000.0, ..Settings::default() };
+    let kept = write_config(&path, &was.changes(&Settings { max_accel_mm_s2: 5000.0, ..was.clone() })).unwrap();
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "[printer]\nmax_accel: 3000\n");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("#*# max_accel = 5000\n"));
+    let Failure(why) = write_config(&folder.join("none.cfg"), &[]).unwrap_err();
+    assert!(why.contains("none.cfg"), "{why}");
+    std::fs::remove_dir_all(folder).unwrap();
 }
