@@ -23,7 +23,7 @@ mod keys;
 mod legend;
 mod look;
 mod outcome;
-pub mod plots;
+mod plots;
 mod state;
 mod theme;
 mod top;
@@ -87,11 +87,15 @@ impl Ui {
             self.transport.show(ui, playhead, doc.timeline(), facts);
         });
         if view.show_plots {
-            let result = facts.tuning.as_deref().filter(|_| view.show_side && view.side == Side::Tune);
+            let tuned = plots::Tuned {
+                recorded: facts.settings.as_ref(),
+                draft: self.tune.draft(),
+                result: facts.tuning.as_deref().filter(|_| view.show_side && view.side == Side::Tune),
+            };
             let panel =
                 Panel::bottom("plots").frame(frame).resizable(true).default_size(216.0).size_range(120.0..=520.0);
             panel.show(ui, |ui| {
-                self.plots.show(&mut inside(ui), doc, playhead, view, self.tune.draft(), result, facts);
+                self.plots.show(&mut inside(ui), doc, playhead, view, &tuned);
             });
         }
         if view.show_gcode {

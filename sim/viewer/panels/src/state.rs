@@ -40,7 +40,7 @@ pub struct ViewState {
     /// How much of the print is simulated again when a setting changes.
     pub around: Around,
     pub show_plots: bool,
-    /// The plots that are shown, by [`crate::plots::Plot::title`].
+    /// The plots that are shown, by their titles.
     pub plots: Vec<String>,
 }
 

@@ -94,12 +94,17 @@ impl Curves {
         }
         for (channel, style) in channels {
             use Channel::*;
-            let quiet = match channel {
-                CommandedPosition(2) | CommandedVelocity(2) | CommandedAcceleration(2) => true,
-                TruePosition(2) | TrueVelocity(2) | TrueAcceleration(2) => true,
-                Displacement(2) | Accelerometer { axis: 2, .. } => true,
-                _ => false,
-            };
+            let quiet = matches!(
+                channel,
+                CommandedPosition(2)
+                    | CommandedVelocity(2)
+                    | CommandedAcceleration(2)
+                    | TruePosition(2)
+                    | TrueVelocity(2)
+                    | TrueAcceleration(2)
+                    | Displacement(2)
+                    | Accelerometer { axis: 2, .. }
+            );
             if quiet {
                 self.hidden.insert((plot.title(), style.name.clone()));
             }

@@ -1,8 +1,6 @@
 //! The panels as one uses them: what is pressed, typed and dragged does what it says.
 
-mod common;
-
-use common::{App, LAPTOP, TICK_NS, end_ns, laptop, panels, settings, with_result};
+use crate::common::{App, LAPTOP, TICK_NS, end_ns, laptop, panels, settings, with_result};
 use drydock_view_model::ColourBy;
 use drydock_view_panels::{Action, Camera, CompareView, Side, Theme};
 use egui::accesskit::{Role, Toggled};
@@ -401,7 +399,7 @@ fn everything_has_its_place_on_a_laptop() {
 
 #[test]
 fn what_two_runs_did_is_told_by_their_recordings() {
-    let mut doc = common::document();
+    let mut doc = crate::common::document();
     let outcome = drydock_view_panels::Outcome::of_moves(&mut doc, 5, 8);
     let figure = |name: &str| outcome.figures.iter().find(|f| f.name == name).unwrap().value;
     // Four sides of 0.4 s; the nozzle rings by 50 um, less what a quarter of a swing takes away.

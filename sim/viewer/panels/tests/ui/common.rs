@@ -1,7 +1,6 @@
 //! A small recording, the panels over it, and what is needed to press, type and look.
 
-pub mod raster;
-
+use crate::raster::Raster;
 use drydock_recording::{
     Accel, Bead, Chip, Command, End, Extrusion, Header, Load, Move, Queue, State, Thermal, Writer,
 };
@@ -205,8 +204,8 @@ pub struct App {
 impl App {
     pub fn new() -> App {
         let mut doc = document();
-        let mut view = ViewState::default();
-        view.plots = ["Velocity", "Accelerometer", "Spectrum", "Spectrogram"].map(String::from).to_vec();
+        let plots = ["Velocity", "Accelerometer", "Spectrum", "Spectrogram"].map(String::from).to_vec();
+        let view = ViewState { plots, ..ViewState::default() };
         let playhead = Playhead::new(doc.span_ns(), doc.tick_ns());
         let legend = legend(&mut doc, &view);
         let facts = FrameFacts { legend: Some(legend), settings: Some(settings()), ..FrameFacts::default() };
@@ -237,7 +236,7 @@ pub fn legend(doc: &mut Document, view: &ViewState) -> Legend {
 /// The panels on a screen of that size.
 pub fn panels(size: Vec2, app: App) -> Harness<'static, App> {
     let builder = Harness::builder().with_size(size).with_step_dt(0.1).with_max_steps(20);
-    let renderer = raster::Raster::default();
+    let renderer = Raster::default();
     builder.renderer(renderer).build_ui_state(|ui, app: &mut App| app.frame(&ui.ctx().clone()), app)
 }
 

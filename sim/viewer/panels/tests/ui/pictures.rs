@@ -1,15 +1,13 @@
 //! The panels as they look.
 
-mod common;
-
-use common::{App, LAPTOP, panels, with_result};
+use crate::common::{App, LAPTOP, panels, with_result};
 use drydock_view_model::ColourBy;
 use drydock_view_panels::{Action, Side, Theme};
 use egui::Key;
 
 fn coloured(mut app: App, by: ColourBy) -> App {
     app.view.colour_by = by;
-    app.facts.legend = Some(common::legend(&mut app.doc, &app.view));
+    app.facts.legend = Some(crate::common::legend(&mut app.doc, &app.view));
     app
 }
 
@@ -38,7 +36,9 @@ fn tuning_by_looking() {
 
 #[test]
 fn all_keys() {
-    let mut panels = panels(LAPTOP, App::new());
+    let mut app = App::new();
+    app.view.show_plots = false;
+    let mut panels = panels(LAPTOP, app);
     panels.key_press(Key::Questionmark);
     panels.run();
     panels.snapshot("keys");
@@ -48,6 +48,7 @@ fn all_keys() {
 fn opening_a_recording() {
     let mut app = App::new();
     app.view.theme = Theme::Light;
+    app.view.show_plots = false;
     app.facts.recent = ["runs/shaper-on.drydock", "runs/shaper-off.drydock"].map(String::from).to_vec();
     app.facts.progress = Some(("Printing the demo".into(), 0.4));
     let mut panels = panels(LAPTOP, app);
