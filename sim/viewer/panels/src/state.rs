@@ -71,6 +71,14 @@ impl Default for ViewState {
     }
 }
 
+impl ViewState {
+    /// Shows that panel on the right, or none where it is shown already.
+    pub(crate) fn toggle_side(&mut self, side: Side) {
+        self.show_side = !(self.show_side && self.side == side);
+        self.side = side;
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Theme {
     #[default]

@@ -75,11 +75,10 @@ fn toggles(ui: &mut Ui, panels: &mut Panels, view: &mut ViewState) {
         view.theme = other;
     }
     ui.separator();
-    for (side, name) in [(Side::Tune, "Tune"), (Side::View, "View")] {
+    for (side, name, key) in [(Side::Tune, "Tune", "U"), (Side::View, "View", "V")] {
         let shown = view.show_side && view.side == side;
-        if ui.selectable_label(shown, name).on_hover_text("Tab").clicked() {
-            view.show_side = !shown;
-            view.side = side;
+        if ui.selectable_label(shown, name).on_hover_text(key).clicked() {
+            view.toggle_side(side);
         }
     }
     ui.toggle_value(&mut view.show_plots, "Plots").on_hover_text("P");

@@ -249,3 +249,14 @@ pub fn laptop() -> Harness<'static, App> {
 pub fn with_result(app: &mut App) {
     app.facts.tuning = Some(Arc::new(tuned()));
 }
+
+/// So many lines of G-code, one a microsecond.
+pub fn long_document(lines: u32) -> Document {
+    let mut writer = Writer::new(Vec::new(), Header::default()).unwrap();
+    for line_no in 1..=lines {
+        let command = Command { at_ns: u64::from(line_no) * 1000, line_no, offset: 0, text: format!("G1 X{line_no}") };
+        writer.push(command).unwrap();
+    }
+    let bytes = writer.finish(&End { end_ns: u64::from(lines) * 1000, ..End::default() }).unwrap();
+    Document::from_bytes("long.drydock", bytes).unwrap()
+}
