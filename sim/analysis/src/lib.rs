@@ -6,13 +6,10 @@
 //! - [`spectrum`]: power spectra of accelerometer samples
 //! - [`canvas`], [`bitmap`], [`chart`], [`topview`], [`colour`]: how it is drawn, once for both
 
-// plotters writes no files and knows no fonts in a browser; the viewer there needs neither.
-#[cfg(not(target_arch = "wasm32"))]
 pub mod bitmap;
 pub mod canvas;
 pub mod chart;
 pub mod colour;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod picture;
 pub mod report;
 pub mod series;
