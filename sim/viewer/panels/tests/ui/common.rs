@@ -116,7 +116,13 @@ fn samples(writer: &mut Writer<Vec<u8>>, corners: [[f64; 2]; 4]) {
         let side = (at_s / SIDE_S) as usize;
         let share = at_s / SIDE_S - side as f64;
         let (a, b) = (corners[side % 4], corners[(side + 1) % 4]);
-        let z = 0.2 * (side / 4 + 1) as f64;
+        // The height goes up as smoothly as a screw lets it.
+        let risen = if side % 4 == 0 && side > 0 {
+            0.5 - 0.5 * (share.min(0.5) * 2.0 * std::f64::consts::PI).cos()
+        } else {
+            1.0
+        };
+        let z = 0.2 * ((side / 4) as f64 + risen);
         let (from_mm, to_mm) = ([a[0], a[1], z], [b[0], b[1], z]);
         let drive_mm = std::array::from_fn(|k| from_mm[k] + (to_mm[k] - from_mm[k]) * share);
         let nozzle_mm = nozzle(from_mm, to_mm, share);
