@@ -4,6 +4,7 @@ use crate::common::{App, LAPTOP, panels, with_result};
 use drydock_view_model::ColourBy;
 use drydock_view_panels::{Action, Side, Theme};
 use egui::Key;
+use egui_kittest::kittest::Queryable;
 
 fn coloured(mut app: App, by: ColourBy) -> App {
     app.view.colour_by = by;
@@ -17,6 +18,10 @@ fn looking_at_a_print() {
     app.view.exaggeration = 200.0;
     app.playhead.seek(3_260_000_000);
     let mut panels = panels(LAPTOP, app);
+    panels.run();
+    panels.get_by_label("nozzle").click();
+    panels.run();
+    panels.remove_cursor();
     panels.run();
     panels.snapshot("look");
 }
