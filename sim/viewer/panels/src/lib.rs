@@ -73,6 +73,20 @@ impl Ui {
         view: &mut ViewState,
         facts: &FrameFacts,
     ) -> Vec<Action> {
+        self.show_compared(ctx, doc, None, playhead, view, facts)
+    }
+
+    /// The same, with the curves of a second recording beside those of the first: at the playhead both are at the same
+    /// place of the program.
+    pub fn show_compared(
+        &mut self,
+        ctx: &egui::Context,
+        doc: &mut Document,
+        second: Option<&mut Document>,
+        playhead: &mut Playhead,
+        view: &mut ViewState,
+        facts: &FrameFacts,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
         theme::apply(ctx, view.theme);
         self.tune.begin_frame(facts);
@@ -95,7 +109,8 @@ impl Ui {
             let panel =
                 Panel::bottom("plots").frame(frame).resizable(true).default_size(216.0).size_range(120.0..=520.0);
             panel.show(ui, |ui| {
-                self.plots.show(&mut inside(ui), doc, playhead, view, &tuned);
+                let second = second.filter(|_| view.compare != CompareView::First);
+                self.plots.show(&mut inside(ui), doc, second, playhead, view, &tuned);
             });
         }
         if view.show_gcode {

@@ -9,10 +9,10 @@ mod window;
 
 use crate::outcome::TuningResult;
 use crate::state::ViewState;
-use curves::Curves;
 pub(crate) use curves::value_at;
+use curves::{Curves, Second};
 use drydock_view_model::vibration::Probe;
-use drydock_view_model::{Channel, Document, Playhead, Settings};
+use drydock_view_model::{Channel, Compare, Document, Playhead, Settings};
 use egui::{Align, Layout, RichText, ScrollArea, Sense, Ui, UiBuilder, Vec2};
 use frequency::Frequency;
 use spectrogram::Spectrogram;
@@ -143,6 +143,7 @@ impl Plots {
         &mut self,
         ui: &mut Ui,
         doc: &mut Document,
+        second: Option<&mut Document>,
         playhead: &mut Playhead,
         view: &mut ViewState,
         tuned: &Tuned<'_>,
@@ -153,6 +154,11 @@ impl Plots {
             self.probe = doc.probes().last().copied().unwrap_or(Probe::Nozzle);
         }
         self.window.follow(playhead);
+        let mut second = second.map(|second| {
+            let at_ns = playhead.at_ns();
+            let there_ns = Compare::time(doc, second, at_ns).unwrap_or(at_ns);
+            Second { doc: second, later_s: (there_ns as f64 - at_ns as f64) * 1e-9 }
+        });
         let channels = doc.channels();
         let offered: Vec<Plot> = Plot::ALL
             .into_iter()
@@ -194,7 +200,7 @@ impl Plots {
                         ui.shrink_clip_rect(rect);
                         match (cell, tuned.result) {
                             (Cell::Outcome(name), Some(result)) => tuning::show(&mut ui, result, name),
-                            (Cell::Plot(plot), _) => self.plot(&mut ui, *plot, doc, playhead, tuned),
+                            (Cell::Plot(plot), _) => self.plot(&mut ui, *plot, doc, second.as_mut(), playhead, tuned),
                             (Cell::Outcome(_), None) => {}
                         }
                     }
@@ -226,12 +232,20 @@ impl Plots {
         });
     }
 
-    fn plot(&mut self, ui: &mut Ui, plot: Plot, doc: &mut Document, playhead: &mut Playhead, tuned: &Tuned<'_>) {
+    fn plot(
+        &mut self,
+        ui: &mut Ui,
+        plot: Plot,
+        doc: &mut Document,
+        second: Option<&mut Second<'_>>,
+        playhead: &mut Playhead,
+        tuned: &Tuned<'_>,
+    ) {
         match plot {
             Plot::Spectrum => self.frequency.spectrum(ui, doc, playhead.at_ns(), &mut self.probe),
             Plot::Shaper => self.frequency.shaper(ui, doc, playhead.at_ns(), self.probe, tuned.draft, tuned.recorded),
             Plot::Spectrogram => self.spectrogram.show(ui, doc, playhead, &mut self.window, self.probe),
-            _ => self.curves.show(ui, plot, doc, playhead, &mut self.window),
+            _ => self.curves.show(ui, plot, doc, second, playhead, &mut self.window),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The panels as they look.
 
-use crate::common::{App, LAPTOP, panels, with_result};
-use drydock_view_model::ColourBy;
+use crate::common::{App, LAPTOP, panels, ringing, with_result};
+use drydock_view_model::{ColourBy, Document};
 use drydock_view_panels::{Action, Side, Theme};
 use egui::Key;
 use egui_kittest::kittest::Queryable;
@@ -60,4 +60,19 @@ fn opening_a_recording() {
     panels.key_press_modifiers(egui::Modifiers::COMMAND, Key::O);
     panels.run();
     panels.snapshot("open");
+}
+
+#[test]
+fn two_runs_in_the_same_plots() {
+    let mut app = App::new();
+    app.doc = Document::from_bytes("runs/shaper-on.drydock", ringing(0.012)).unwrap();
+    app.second = Some(Document::from_bytes("runs/shaper-off.drydock", ringing(0.05)).unwrap());
+    app.facts.second = Some("runs/shaper-off.drydock".into());
+    app.view.plots = ["Displacement", "Velocity"].map(String::from).to_vec();
+    app.view.show_gcode = false;
+    app.view.show_side = false;
+    app.playhead.seek(3_260_000_000);
+    let mut panels = panels(LAPTOP, app);
+    panels.run();
+    panels.snapshot("compared");
 }
