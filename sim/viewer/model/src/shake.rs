@@ -264,11 +264,10 @@ mod tests {
     fn the_inverse_is_one() {
         let m = [[4.0, 1.0, 0.5], [1.0, 3.0, -0.2], [0.5, -0.2, 2.0]];
         let n = inverse(m);
-        for i in 0..3 {
-            for j in 0..3 {
-                let product: f64 = (0..3).map(|k| m[i][k] * n[k][j]).sum();
-                assert!((product - f64::from(u8::from(i == j))).abs() < 1e-12);
-            }
+        for (i, row) in m.iter().enumerate() {
+            let product: [f64; 3] = std::array::from_fn(|j| row.iter().zip(&n).map(|(a, b)| a * b[j]).sum());
+            let unit: [f64; 3] = std::array::from_fn(|j| f64::from(u8::from(i == j)));
+            assert!(product.iter().zip(&unit).all(|(a, b)| (a - b).abs() < 1e-12), "{product:?}");
         }
     }
 }
