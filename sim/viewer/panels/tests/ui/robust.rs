@@ -78,6 +78,20 @@ fn what_is_shown_is_remembered() {
     assert_eq!(serde_json::from_str::<ViewState>("{}").unwrap(), ViewState::default(), "of an older program");
 }
 
+#[test]
+fn a_search_survives_that_another_recording_is_opened() {
+    let mut panels = panels(LAPTOP, App::new());
+    panels.key_press_modifiers(Modifiers::COMMAND, Key::F);
+    panels.run();
+    panels.event(egui::Event::Text(";layer:4".into()));
+    panels.run();
+    panels.state_mut().doc = Document::from_bytes("runs/empty.drydock", empty()).unwrap();
+    for modifiers in [Modifiers::NONE, Modifiers::SHIFT] {
+        panels.key_press_modifiers(modifiers, Key::Enter);
+        panels.run();
+    }
+}
+
 /// A press, a drag, a wheel, a key: anywhere.
 #[test]
 fn whatever_is_pressed_the_playhead_stays_in_the_run() {
