@@ -131,7 +131,9 @@ impl Gcode {
                 // The first Enter goes to what typing has found already.
                 let from = match self.found {
                     Found::Line { index, gone: false } if entered && !back => index,
-                    Found::Line { index, .. } => index.checked_add_signed(step).unwrap_or(timeline.line_count() - 1),
+                    Found::Line { index, .. } => {
+                        index.checked_add_signed(step).unwrap_or(timeline.line_count().saturating_sub(1))
+                    }
                     _ => here,
                 };
                 self.begin(from, step, true, timeline);
@@ -154,9 +156,13 @@ impl Gcode {
     }
 
     fn go_on_searching(&mut self, ui: &Ui, playhead: &mut Playhead, timeline: &Timeline) {
-        let Some(search) = &mut self.search else { return };
-        let needle = self.query.trim().as_bytes();
         let count = timeline.line_count();
+        // Another recording may have been opened since the search began.
+        let Some(search) = self.search.as_mut().filter(|search| search.next < count) else {
+            self.search = None;
+            return;
+        };
+        let needle = self.query.trim().as_bytes();
         for _ in 0..LINES_A_FRAME {
             if search.left == 0 {
                 self.found = Found::Nothing;
