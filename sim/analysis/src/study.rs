@@ -4,7 +4,7 @@
 //! kept does not grow with the run: curves are kept a pair of extremes a pixel, the layer at the picture's resolution.
 
 use crate::series::Envelope;
-use crate::wall::{Sample, WallPoint, Walls};
+use crate::wall::{STILL_NS, Tracer, WallPoint};
 use drydock_recording::{Bead, Command, End, Error, Event, Extrusion, Header, Load, Reader, State, Thermal};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
@@ -136,8 +136,6 @@ pub struct ProfilePoint {
 
 /// Points of the picture of a layer: at 1 point a pixel more cannot be seen.
 const VIEW_POINTS: f64 = 1500.0;
-/// A recording does not sample a machine that stands still.
-const STILL_NS: u64 = 50_000_000;
 const AROUND_NS: u64 = 200_000_000;
 const RINGING_WINDOW_S: f64 = 0.05;
 const MOST_EVENTS: usize = 200;
@@ -186,7 +184,7 @@ pub(crate) fn round_up(value: f64) -> f64 {
 }
 
 /// Whether a line says, as slicers do in comments, that a layer begins.
-fn begins_layer(line: &str) -> bool {
+pub fn begins_layer(line: &str) -> bool {
     let Some(comment) = line.strip_prefix(';') else { return false };
     let comment = comment.trim();
     comment == "LAYER_CHANGE"
@@ -526,37 +524,21 @@ fn walk<S: Read + Seek>(
     let has_beads = reader.row_count::<Bead>() > 0;
     let mut bead = beads.next(reader)?;
     let mut before: Option<State> = None;
-    let (mut walls, mut points) = (Walls::default(), Vec::new());
-    let mut open = false;
+    let (mut tracer, mut points) = (Tracer::default(), Vec::new());
     while let Some(state) = states.next(reader)? {
         on_state(&state);
         while bead.as_ref().is_some_and(|b| b.end_ns() <= state.at_ns) {
             bead = beads.next(reader)?;
         }
         let under = bead.as_ref().filter(|b| b.at_ns <= state.at_ns);
-        let feature = under.map_or(Bead::FEATURE_UNKNOWN, |b| b.feature);
-        let extruding = match &before {
-            _ if has_beads => under.is_some(),
-            Some(before) => state.e_mm > before.e_mm,
-            None => false,
-        };
-        let jumps = before.as_ref().is_some_and(|b| {
-            state.at_ns.saturating_sub(b.at_ns) > STILL_NS || (state.drive_mm[2] - b.drive_mm[2]).abs() > 0.05
-        });
-        if open && (jumps || !extruding) {
-            walls.end(&mut points);
-            open = false;
-        }
-        if extruding {
-            let (d, n) = (state.drive_mm, state.nozzle_mm);
-            let (drive_mm, nozzle_mm) = ([d[0], d[1]], [n[0], n[1]]);
-            walls.push(Sample { at_ns: state.at_ns, drive_mm, nozzle_mm, z_mm: d[2], feature }, &mut points);
-            open = true;
-        }
+        let pushes = || before.as_ref().is_some_and(|b| state.e_mm > b.e_mm);
+        let extruding = if has_beads { under.is_some() } else { pushes() };
+        let feature = extruding.then(|| under.map_or(Bead::FEATURE_UNKNOWN, |b| b.feature));
+        tracer.push(&state, feature, &mut points);
         points.drain(..).for_each(|p| on_point(&p));
         before = Some(state);
     }
-    walls.end(&mut points);
+    tracer.end(&mut points);
     points.iter().for_each(on_point);
     Ok(())
 }

@@ -9,6 +9,7 @@
 //! A deviation is positive to the right of the direction of travel: outwards on an outer wall that runs counter-clockwise,
 //! as slicers draw them.
 
+use drydock_recording::State;
 use std::collections::VecDeque;
 
 /// The toolhead while it extrudes.
@@ -47,6 +48,44 @@ pub struct WallPoint {
     /// False on a curve.
     pub straight: bool,
     pub feature: u8,
+}
+
+/// Feeds a recording's states to [`Walls`]: knows where an extrusion begins and ends.
+#[derive(Default)]
+pub struct Tracer {
+    walls: Walls,
+    before: Option<(u64, f64)>,
+    open: bool,
+}
+
+/// A recording does not sample a machine that stands still.
+pub const STILL_NS: u64 = 50_000_000;
+/// A step of the height this large begins another extrusion, mm.
+const STEP_MM: f64 = 0.05;
+
+impl Tracer {
+    /// Takes the next state; `feature` is what is being laid, if anything.
+    pub fn push(&mut self, state: &State, feature: Option<u8>, out: &mut Vec<WallPoint>) {
+        let (d, n) = (state.drive_mm, state.nozzle_mm);
+        let jumps = self
+            .before
+            .is_some_and(|(at_ns, z_mm)| state.at_ns.saturating_sub(at_ns) > STILL_NS || (d[2] - z_mm).abs() > STEP_MM);
+        self.before = Some((state.at_ns, d[2]));
+        if self.open && (jumps || feature.is_none()) {
+            self.end(out);
+        }
+        if let Some(feature) = feature {
+            let (drive_mm, nozzle_mm) = ([d[0], d[1]], [n[0], n[1]]);
+            self.walls.push(Sample { at_ns: state.at_ns, drive_mm, nozzle_mm, z_mm: d[2], feature }, out);
+            self.open = true;
+        }
+    }
+
+    /// Nothing more comes.
+    pub fn end(&mut self, out: &mut Vec<WallPoint>) {
+        self.walls.end(out);
+        self.open = false;
+    }
 }
 
 /// A piece is straight while the drive path is within this of it.

@@ -197,6 +197,17 @@ impl<S: Read + Seek> Reader<S> {
         Ok(best)
     }
 
+    /// The rows of one block, by its place in `blocks_of`; none behind the last. So a growing file is read block by block.
+    pub fn block_rows<R: Row>(&mut self, nth: usize) -> Result<Vec<R>, Error> {
+        let block: VecDeque<IndexRow> = self.blocks(R::ID).get(nth).cloned().into_iter().collect();
+        let mut rows = Vec::with_capacity(block.front().map_or(0, |b| (b.rows as usize).min(1 << 16)));
+        let mut cursor = self.cursor_over::<R>(block, 0..u64::MAX);
+        while let Some(row) = cursor.next(self)? {
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
     /// The decoded blocks of a stream, for exports and comparisons that do not know its row type.
     pub fn tables(&mut self, id: u16, range: Range<u64>) -> Tables<'_, S> {
         let info = self.header.streams.iter().find(|s| s.id == id).cloned();
