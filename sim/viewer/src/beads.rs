@@ -21,7 +21,7 @@ const LAST: u32 = 1 << 28;
 pub const LAST_RECORD: [u32; 4] = [0, 0, 0, LAST];
 /// A run becomes one coarse segment while it is straight, and its swing linear, within these.
 const COARSE_WAY_MM: f32 = 0.08;
-const COARSE_SWING_MM: f32 = 0.01;
+pub const COARSE_SWING_MM: f32 = 0.01;
 const COARSE_RUN: usize = 16;
 
 /// A point of a line, in bed coordinates and mm.

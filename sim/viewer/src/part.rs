@@ -1,6 +1,6 @@
 //! A part in the scene: its records uploaded once, its rows drawn as near, middle, far or coarse.
 
-use crate::beads::{BLOCK_ROWS, Beads, Block, Bounds, Detail, Level, PAGE_ROWS, ROW, RowBounds};
+use crate::beads::{BLOCK_ROWS, Beads, COARSE_SWING_MM, Block, Bounds, Detail, Level, PAGE_ROWS, ROW, RowBounds};
 use crate::materials::{BeadMaterial, Style};
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::primitives::Aabb;
@@ -124,6 +124,18 @@ impl Quality {
     pub const FULL: Quality = Quality { near_px: 12.0, middle_px: 3.0, coarse_px: 1.2 };
     /// Where a processor draws: fewer corners for the same picture, nearly.
     pub const SOFTWARE: Quality = Quality { near_px: 24.0, middle_px: 8.0, coarse_px: 2.0 };
+}
+
+impl Quality {
+    fn of(&self, width_px: f32) -> Detail {
+        if width_px >= self.near_px {
+            Detail::Near
+        } else if width_px >= self.middle_px {
+            Detail::Middle
+        } else {
+            Detail::Far
+        }
+    }
 }
 
 /// How a row is drawn at present.
@@ -416,13 +428,14 @@ fn choose(
         for (nth, block) in part.blocks.iter().enumerate() {
             let distance = if flat { 1.0 } else { distance(block.bounds, local_eye).max(1.0) };
             let px = 1.0 / (pixel * distance);
-            let swung = block.swing * part.looks.gain;
-            let coarse = block.segment * px < quality.coarse_px && swung * px < 20.0;
-            let width = block.widest.max(2.0 * part.looks.thin * pixel * distance) * px;
+            // Exaggerated, what the coarse level leaves out may be seen.
+            let left_out = COARSE_SWING_MM * part.looks.gain;
+            let coarse = block.segment * px < quality.coarse_px && left_out * px < 1.0;
             for row in block.fine_rows.clone() {
                 let (first, end) = (row * ROW, (row + 1) * ROW);
                 let hidden = coarse || first > shown.end as usize || end <= shown.start as usize;
-                let detail = detail_of(&quality, part, row, local_eye, pixel, flat, width);
+                let away = if flat { 1.0 } else { distance(part.rows[row].bounds, local_eye).max(1.0) };
+                let detail = quality.of((block.widest / (pixel * away)).max(2.0 * part.looks.thin));
                 set(&mut rows, part.fine_rows[row], if hidden { Drawn::Not } else { Drawn::As(detail) }, &templates);
             }
             for row in block.coarse_rows.clone() {
@@ -430,23 +443,6 @@ fn choose(
                 set(&mut rows, part.coarse_rows[row], if hidden { Drawn::Not } else { Drawn::As(Detail::Far) }, &templates);
             }
         }
-    }
-}
-
-fn detail_of(quality: &Quality, part: &Part, row: usize, eye: Vec3, pixel: f32, flat: bool, widest: f32) -> Detail {
-    let px = match part.rows.get(row) {
-        Some(row) if !flat && !row.bounds.is_empty() => {
-            let (least, away) = (2.0 * part.looks.thin, distance(row.bounds, eye).max(1.0));
-            (part.blocks.iter().map(|b| b.widest).next().unwrap_or(0.4) / (pixel * away)).max(least)
-        }
-        _ => widest,
-    };
-    if px >= quality.near_px {
-        Detail::Near
-    } else if px >= quality.middle_px {
-        Detail::Middle
-    } else {
-        Detail::Far
     }
 }
 
