@@ -8,6 +8,7 @@ mod beads;
 mod camera;
 mod machine;
 mod materials;
+mod memory;
 mod part;
 mod print;
 mod scene;
@@ -63,7 +64,8 @@ fn run(arguments: args::Arguments) -> Result<(), String> {
         }
         None => {
             let paths = [arguments.recording, arguments.second];
-            window::run(paths.iter().flatten().map(open).collect::<Result<_, _>>()?)
+            let documents = paths.iter().flatten().map(open).collect::<Result<_, _>>()?;
+            window::run(documents, stage::Rendering::on(&stage::Adapter::find()?))
         }
     }
 }
@@ -71,5 +73,5 @@ fn run(arguments: args::Arguments) -> Result<(), String> {
 #[cfg(target_arch = "wasm32")]
 fn main() {
     // What there is to say about a failure is said in the window.
-    let _ = window::run(Vec::new());
+    let _ = window::run(Vec::new(), stage::Rendering::BROWSER);
 }

@@ -80,6 +80,8 @@ pub struct Session {
     pub sides: Vec<Side>,
     /// Of the first recording; the second follows by lines.
     pub playhead: Playhead,
+    /// Closed, and still in the scene.
+    gone: Vec<Side>,
 }
 
 /// One recording in the scene.
@@ -142,7 +144,24 @@ impl Session {
         let (span, tick) = first.unwrap_or((0..0, 1));
         let mut playhead = Playhead::new(span.clone(), tick);
         playhead.seek(span.end);
-        Session { sides: documents.into_iter().map(Side::new).collect(), playhead }
+        Session { sides: documents.into_iter().map(Side::new).collect(), playhead, gone: Vec::new() }
+    }
+
+    /// Opens a recording in place of all others, or beside the first.
+    pub fn open(&mut self, document: Document, beside: bool) {
+        let keep = usize::from(beside && !self.sides.is_empty());
+        self.gone.extend(self.sides.drain(keep..));
+        if keep == 0 {
+            let live = !document.is_finished();
+            self.playhead = Playhead::new(document.span_ns(), document.tick_ns());
+            self.playhead.set_span(document.span_ns(), live);
+            self.playhead.seek(document.span_ns().end);
+        }
+        self.sides.push(Side::new(document));
+    }
+
+    pub fn close_second(&mut self) {
+        self.gone.extend(self.sides.drain(self.sides.len().min(1)..));
     }
 
     /// The time of a side that stands for the playhead.
@@ -229,6 +248,10 @@ fn load(
     mut metals: ResMut<Assets<MachineMaterial>>,
     mut meshes: Meshes,
 ) {
+    for side in std::mem::take(&mut session.bypass_change_detection().gone) {
+        let entities = side.machine.iter().map(|(_, entity)| *entity).chain(side.part).chain(side.trail);
+        entities.for_each(|entity| commands.entity(entity).despawn());
+    }
     for (nth, side) in session.bypass_change_detection().sides.iter_mut().enumerate() {
         if side.machine.is_empty() {
             for (piece, shape) in side.dimensions.pieces() {

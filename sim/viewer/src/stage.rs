@@ -53,6 +53,10 @@ pub struct Rendering {
 }
 
 impl Rendering {
+    /// WebGL2 does not say what draws.
+    #[cfg(target_arch = "wasm32")]
+    pub const BROWSER: Rendering = Rendering { shadows: true, msaa: Msaa::Sample4, quality: Quality::FULL };
+
     pub fn on(adapter: &Adapter) -> Rendering {
         if adapter.software {
             Rendering { shadows: false, msaa: Msaa::Off, quality: Quality::SOFTWARE }
