@@ -85,6 +85,9 @@ pub struct ShotArguments {
     /// Colours as the legend has them, without light
     #[arg(long)]
     pub plain: bool,
+    /// With the panels around the picture
+    #[arg(long)]
+    pub panels: bool,
     /// A light background
     #[arg(long)]
     pub light: bool,
@@ -111,6 +114,7 @@ impl ShotArguments {
             flat: self.flat,
             focus: self.focus,
             span_mm: self.span,
+            panels: self.panels,
             view: View {
                 colour_by: self.colour,
                 limits: self.range,

@@ -95,7 +95,7 @@ pub fn run(bench: &Bench) -> Result<String, String> {
         eye.radius = span / (2.0 * (crate::camera::FIELD_OF_VIEW / 2.0).tan());
     }
     let look = Look { eye, flat: false };
-    let mut stage = Stage::new(Session::new(Vec::new()), View::default(), look, bench.size, rendering);
+    let mut stage = Stage::new(Session::new(Vec::new()), View::default(), look, bench.size, rendering, None);
     stage.settle();
     let started = Instant::now();
     let beads = Beads::new(&nodes);

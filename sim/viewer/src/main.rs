@@ -6,6 +6,7 @@ mod args;
 mod bench;
 mod beads;
 mod camera;
+mod hud;
 mod machine;
 mod materials;
 mod memory;

@@ -7,7 +7,7 @@ use crate::part::{Looks, Part, Range32, Templates, Upload, map_image};
 use crate::print::Nodes;
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::visibility::{NoFrustumCulling, RenderLayers};
-use bevy::light::CascadeShadowConfigBuilder;
+use bevy::light::{CascadeShadowConfig, CascadeShadowConfigBuilder};
 use bevy::mesh::{Indices, PrimitiveTopology};
 use bevy::prelude::*;
 use drydock_view_model::{ColourBy, Compare, Document, Kind, Legend, Machine, Map, Playhead, Pose};
@@ -194,7 +194,8 @@ impl Plugin for ScenePlugin {
         app.init_resource::<View>()
             .insert_resource(GlobalAmbientLight::NONE)
             .add_systems(Startup, sun)
-            .add_systems(Update, (load, colour, follow).chain().in_set(SceneSystems));
+            .add_systems(Update, (load, colour, follow).chain().in_set(SceneSystems))
+            .add_systems(PostUpdate, fit_shadow.before(TransformSystems::Propagate));
     }
 }
 
@@ -222,17 +223,43 @@ fn sun(mut commands: Commands, shadows: Res<Shadows>) {
             shadow_normal_bias: 1.0,
             ..default()
         },
-        CascadeShadowConfigBuilder {
-            num_cascades: 1,
-            minimum_distance: 0.5,
-            maximum_distance: 1500.0,
-            ..default()
-        }
-        .build(),
+        Reach([0.5, 1500.0]),
+        cascade([0.5, 1500.0]),
         // From the left, in front and above: low enough that a wave on a wall has a bright and a dark side.
         Transform::default().looking_to(Vec3::new(0.62, 0.55, -0.72), Vec3::Z),
         RenderLayers::from_layers(&[0, 1, 2]),
     ));
+}
+
+/// The shadow map spans what is looked at, and no more: its texels are as small as they can be.
+fn fit_shadow(
+    session: Res<Session>,
+    cameras: Query<(&Camera, &Transform), With<Camera3d>>,
+    mut suns: Query<(&mut CascadeShadowConfig, &mut Reach), With<Sun>>,
+) {
+    let Some((_, eye)) = cameras.iter().find(|(camera, _)| camera.is_active) else { return };
+    let mut bounds = Bounds::EMPTY;
+    session.sides.iter().for_each(|side| bounds.join(side.bounds()));
+    if bounds.is_empty() {
+        bounds = Bounds { min: [0.0; 3], max: [200.0; 3] };
+    }
+    let (away, size) = ((Vec3::from_array(bounds.centre()) - eye.translation).length(), bounds.diagonal());
+    let wanted = [(away - size).max(0.5), away + 2.0 * size + 50.0];
+    for (mut config, mut reach) in &mut suns {
+        // Following every little move would let the shadows' edges swim.
+        if (0..2).any(|end| (wanted[end] / reach.0[end] - 1.0).abs() > 0.1) {
+            reach.0 = wanted;
+            *config = cascade(wanted);
+        }
+    }
+}
+
+/// Distances that the shadow map spans.
+#[derive(Component)]
+struct Reach([f32; 2]);
+
+fn cascade([minimum_distance, maximum_distance]: [f32; 2]) -> CascadeShadowConfig {
+    CascadeShadowConfigBuilder { num_cascades: 1, minimum_distance, maximum_distance, ..default() }.build()
 }
 
 type Meshes<'w> = ResMut<'w, Assets<Mesh>>;

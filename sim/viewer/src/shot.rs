@@ -75,6 +75,8 @@ pub struct Shot {
     /// Height of the picture in mm at the focus.
     pub span_mm: Option<f32>,
     pub view: View,
+    /// With the panels around it.
+    pub panels: bool,
 }
 
 impl Shot {
@@ -105,7 +107,8 @@ impl Shot {
         let shot = Shot { view: view.clone(), ..self.clone() };
         let mut bounds = Bounds::EMPTY;
         session.sides.iter().for_each(|side| bounds.join(side.bounds()));
-        let mut stage = Stage::new(session, view, shot.look(bounds), self.size, rendering);
+        let hud = self.panels.then(|| crate::hud::state(&view));
+        let mut stage = Stage::new(session, view, shot.look(bounds), self.size, rendering, hud);
         stage.settle();
         Ok(stage)
     }

@@ -1,6 +1,7 @@
 //! The application without a window: it draws into a picture, frame by frame as it is told to.
 
 use crate::camera::Eye;
+use crate::hud::{self, HudPlugin, Panels};
 use crate::materials::MaterialsPlugin;
 use crate::part::{PartPlugin, Quality};
 use crate::scene::{Comparing, ScenePlugin, SceneSystems, Session, Shadows, View, layer};
@@ -16,6 +17,7 @@ use bevy::render::{RenderApp, RenderPlugin};
 use bevy::window::ExitCondition;
 use bevy::winit::WinitPlugin;
 use bevy_egui::{EguiGlobalSettings, EguiPlugin};
+use drydock_view_panels::ViewState;
 
 /// The adapter that will draw.
 #[derive(Clone, Debug)]
@@ -119,7 +121,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(session: Session, view: View, look: Look, size: UVec2, rendering: Rendering) -> Stage {
+    pub fn new(session: Session, view: View, look: Look, size: UVec2, rendering: Rendering, hud: Option<ViewState>) -> Stage {
         let mut app = App::new();
         app.add_plugins(
             DefaultPlugins
@@ -143,6 +145,13 @@ impl Stage {
         for side in 0..2 {
             let at = RenderTarget::Image(ImageRenderTarget::from(target.clone()));
             app.world_mut().spawn((camera(side, &rendering), at));
+        }
+        if let Some(state) = hud {
+            let at = RenderTarget::Image(ImageRenderTarget::from(target.clone()));
+            app.world_mut().spawn((hud::camera(&rendering), at));
+            app.insert_resource(Panels { state, ..default() })
+                .add_plugins(HudPlugin)
+                .add_systems(Update, hud::view.before(SceneSystems));
         }
         while app.plugins_state() == PluginsState::Adding {
             bevy::tasks::tick_global_task_pools_on_main_thread();
@@ -218,11 +227,20 @@ impl Stage {
     }
 }
 
+/// The picture of a side in a rectangle of pixels, which two may share.
+pub fn port(free: Rect, side: u32, beside: bool) -> Viewport {
+    let corner = free.min.max(Vec2::ZERO).as_uvec2();
+    let size = (free.max.as_uvec2().saturating_sub(corner)).max(UVec2::splat(2));
+    let size = if beside { UVec2::new(size.x / 2, size.y) } else { size };
+    Viewport { physical_position: corner + UVec2::new(side * size.x, 0), physical_size: size, ..default() }
+}
+
 /// Cameras to where the eye is; one half of the picture each where two recordings are compared.
 pub fn aim(
     look: Res<Look>,
     view: Res<View>,
     session: Res<Session>,
+    panels: Option<Res<Panels>>,
     mut cameras: Query<(&SideCamera, &mut Camera, &mut Transform, &mut Projection)>,
 ) {
     let beside = session.sides.len() > 1 && view.compare == Comparing::Beside;
@@ -230,12 +248,9 @@ pub fn aim(
         camera.is_active = side.0 == 0 || beside;
         camera.clear_color = if side.0 == 0 { ClearColorConfig::Custom(view.background()) } else { ClearColorConfig::None };
         if let Some(size) = camera.physical_target_size() {
-            let half = UVec2::new(size.x / 2, size.y);
-            camera.viewport = beside.then(|| Viewport {
-                physical_position: UVec2::new(side.0 as u32 * half.x, 0),
-                physical_size: half.max(UVec2::ONE),
-                ..default()
-            });
+            let whole = Rect::from_corners(Vec2::ZERO, size.as_vec2());
+            let free = panels.as_ref().and_then(|panels| panels.free).map_or(whole, |free| free.intersect(whole));
+            camera.viewport = Some(port(free, side.0 as u32, beside));
         }
         let wanted = look.eye.transform();
         if *place != wanted {

@@ -2,31 +2,19 @@
 
 use crate::beads::Bounds;
 use crate::camera::{Eye, Preset};
+use crate::hud::{self, HudPlugin, Panels};
 use crate::scene::{Comparing, SceneSystems, Session, Side, View};
-use crate::stage::{DrawPlugin, Rendering, SideCamera, camera};
-use bevy::camera::Viewport;
+use crate::stage::{DrawPlugin, Rendering, SideCamera, camera, port};
 use bevy::prelude::*;
-use bevy::render::view::screenshot::{Screenshot, save_to_disk};
 use bevy::window::{FileDragAndDrop, PrimaryWindow, WindowResolution};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::input::EguiWantsInput;
-use bevy_egui::{EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext};
+use bevy_egui::{EguiGlobalSettings, EguiPlugin};
 use bevy_panorbit_camera::{PanOrbitCamera, PanOrbitCameraPlugin, PanOrbitCameraSystemSet};
 use drydock_view_model::Document;
-use drydock_view_panels::{Action, Camera as Wanted, CompareView, FrameFacts, Theme, Ui, ViewState};
+use drydock_view_panels::Camera as Wanted;
 use std::f32::consts::{FRAC_PI_2, PI};
-use std::path::Path;
 use std::time::Duration;
-
-/// What the panels have between frames.
-#[derive(Resource, Default)]
-struct Panels {
-    ui: Ui,
-    state: ViewState,
-    facts: FrameFacts,
-    /// What the panels leave free, in points; set by the frame before.
-    free: Option<Rect>,
-}
 
 /// How often a file that is still written is looked at.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -51,10 +39,10 @@ pub fn run(documents: Vec<Document>, rendering: Rendering) -> Result<(), String>
     .add_plugins(DrawPlugin(rendering))
     .insert_resource(Session::new(documents))
     .insert_resource(Panels { state: kept.view, ..default() })
+    .add_plugins(HudPlugin)
     .insert_resource(waiting())
     .add_systems(Startup, set_up)
-    .add_systems(EguiPrimaryContextPass, panels)
-    .add_systems(Update, (refresh, drop_files, play, view, look, aim, pace).chain().before(SceneSystems))
+    .add_systems(Update, (refresh, drop_files, play, hud::view, look, aim, pace).chain().before(SceneSystems))
     .add_systems(PostUpdate, gate.before(PanOrbitCameraSystemSet))
     .add_systems(Last, remember);
     match app.run() {
@@ -88,13 +76,7 @@ fn set_up(mut commands: Commands, rendering: Res<Rendering>, session: Res<Sessio
     go(&mut orbit, eye, true);
     commands.spawn((camera(0, &rendering), eye.projection(false), orbit));
     commands.spawn((camera(1, &rendering), eye.projection(false)));
-    commands.spawn((
-        PrimaryEguiContext,
-        Camera2d,
-        Camera { order: 10, clear_color: ClearColorConfig::None, ..default() },
-        bevy::camera::visibility::RenderLayers::none(),
-        rendering.msaa,
-    ));
+    commands.spawn(hud::camera(&rendering));
 }
 
 /// Lets the camera go to an eye; at once or smoothly.
@@ -126,66 +108,6 @@ fn gate(wants: Res<EguiWantsInput>, mut cameras: Query<&mut PanOrbitCamera>) {
     }
 }
 
-fn panels(
-    mut contexts: EguiContexts,
-    mut commands: Commands,
-    mut session: ResMut<Session>,
-    mut panels: ResMut<Panels>,
-    time: Res<Time<Real>>,
-) -> Result {
-    let context = contexts.ctx_mut()?;
-    let Panels { ui, state, facts, free } = &mut *panels;
-    facts.wall_ns = time.elapsed().as_nanos() as u64;
-    facts.frames_s = 1.0 / time.delta_secs().max(1e-6);
-    facts.legend = session.sides.first().and_then(|side| side.legend.clone());
-    facts.second = session.sides.get(1).map(|side| side.document.name().to_owned());
-    facts.live = session.sides.first().is_some_and(|side| !side.document.is_finished());
-    let Session { sides, playhead } = &mut *session;
-    let actions = match sides.first_mut() {
-        Some(first) => ui.show(context, &mut first.document, playhead, state, facts),
-        None => Vec::new(),
-    };
-    let rect = context.available_rect();
-    *free = Some(Rect::new(rect.min.x, rect.min.y, rect.max.x, rect.max.y));
-    for action in actions {
-        act(action, &mut session, facts, &mut commands);
-    }
-    Ok(())
-}
-
-/// Does what a panel asks for.
-fn act(action: Action, session: &mut Session, facts: &mut FrameFacts, commands: &mut Commands) {
-    match action {
-        Action::Open(path) => open(session, facts, Path::new(&path), false),
-        Action::OpenSecond(path) => open(session, facts, Path::new(&path), true),
-        Action::CloseSecond => session.close_second(),
-        Action::Shot => {
-            let name = (1..).map(|nth| format!("drydock-{nth}.png")).find(|name| !Path::new(name).exists());
-            if let Some(name) = name {
-                facts.message = Some(format!("picture: {name}"));
-                commands.spawn(Screenshot::primary_window()).observe(save_to_disk(name));
-            }
-        }
-        // The view is read from the panels' state in every frame.
-        Action::ColourBy(_) => {}
-        Action::Tune(_) | Action::WriteConfig(_) => {
-            facts.message = Some("no simulation behind this window".into());
-        }
-    }
-}
-
-fn open(session: &mut Session, facts: &mut FrameFacts, path: &Path, second: bool) {
-    match Document::open(path) {
-        Ok(document) => {
-            facts.message = None;
-            facts.recent.retain(|name| name != document.name());
-            facts.recent.insert(0, document.name().to_owned());
-            session.open(document, second);
-        }
-        Err(error) => facts.message = Some(error.to_string()),
-    }
-}
-
 fn drop_files(
     mut dropped: MessageReader<FileDragAndDrop>,
     mut session: ResMut<Session>,
@@ -195,7 +117,7 @@ fn drop_files(
     for event in dropped.read() {
         if let FileDragAndDrop::DroppedFile { path_buf, .. } = event {
             let beside = keys.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]) && !session.sides.is_empty();
-            open(&mut session, &mut panels.facts, path_buf, beside);
+            hud::open(&mut session, &mut panels.facts, path_buf, beside);
         }
     }
 }
@@ -224,33 +146,6 @@ fn play(mut session: ResMut<Session>, time: Res<Time<Real>>) {
     if session.playhead.is_playing() {
         session.playhead.advance(time.delta().as_nanos() as u64);
     }
-}
-
-/// From the panels' words to the scene's.
-fn view(panels: Res<Panels>, session: Res<Session>, mut view: ResMut<View>) {
-    let state = &panels.state;
-    let compare = match state.compare {
-        _ if session.sides.len() < 2 => Comparing::First,
-        CompareView::First => Comparing::First,
-        CompareView::SideBySide => Comparing::Beside,
-        CompareView::Difference => Comparing::Difference,
-    };
-    let wanted = View {
-        colour_by: state.colour_by,
-        clip: state.clip,
-        limits: None,
-        gain: state.exaggeration as f32,
-        layers: state.layers.map(|[first, last]| first..last + 1),
-        part: state.show_part,
-        whole: state.show_whole,
-        machine: state.show_machine,
-        trail: state.show_trail,
-        lamp: state.show_ring_down,
-        light: state.theme == Theme::Light,
-        plain: false,
-        compare,
-    };
-    view.set_if_neq(wanted);
 }
 
 /// Takes the camera where a key or a button sends it.
@@ -313,19 +208,13 @@ fn aim(
         return;
     };
     let scale = window.scale_factor();
-    let whole = window.physical_size();
     let free = panels.free.map_or(Rect::new(0.0, 0.0, window.width(), window.height()), |free| free);
-    let corner = (free.min * scale).max(Vec2::ZERO).as_uvec2().min(whole.saturating_sub(UVec2::splat(2)));
-    let size = (free.size() * scale).max(Vec2::splat(2.0)).as_uvec2().min(whole - corner);
+    let whole = Rect::from_corners(Vec2::ZERO, window.physical_size().as_vec2());
+    let free = Rect::from_corners(free.min * scale, free.max * scale).intersect(whole);
     let beside = view.compare == Comparing::Beside;
-    let half = if beside { UVec2::new((size.x / 2).max(1), size.y) } else { size };
-    let port = |nth: u32| {
-        let at = corner + UVec2::new(nth * half.x, 0);
-        Viewport { physical_position: at, physical_size: half, ..default() }
-    };
     let background = ClearColorConfig::Custom(view.background());
     for (camera, nth, active) in [(&mut left, 0, true), (&mut right, 1, beside)] {
-        let port = port(nth);
+        let port = port(free, nth, beside);
         let same = camera.viewport.as_ref().is_some_and(|now| {
             now.physical_position == port.physical_position && now.physical_size == port.physical_size
         });
