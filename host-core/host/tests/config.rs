@@ -45,6 +45,28 @@ fn later_values_win_and_sections_merge() {
 }
 
 #[test]
+fn the_flat_text_says_the_same_in_one_file() {
+    let marker = "#*# <---------------------- SAVE_CONFIG ---------------------->";
+    let main = format!(
+        "[a]\nx: 1\n[include parts/*.cfg]\n[gcode_macro M]\ngcode:\n  G28\n\n  {{% if a %}}\n    G1 X1\n  {{% endif %}}\n\
+         {marker}\n#*# DO NOT EDIT\n#*#\n#*# [a]\n#*# x = 5\n#*# points =\n#*# \t  1, 2\n#*# \t  3, 4\n"
+    );
+    let config =
+        Config::parse(&MapSource::new([("p.cfg", main.as_str()), ("parts/1.cfg", "[b c]\ny = 2 ; two\n")]), "p.cfg")
+            .unwrap();
+    let again = parse(&config.flat_text());
+    for section in config.raw_sections() {
+        let other = again.raw_section(&section.name).unwrap();
+        let said = |s: &drydock_host::config::RawSection| {
+            s.options.iter().map(|o| (o.name.clone(), o.value.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(said(section), said(other));
+    }
+    assert_eq!(config.section("a").unwrap().raw("x"), Some("5"));
+    assert_eq!(again.flat_text(), config.flat_text());
+}
+
+#[test]
 fn values_are_typed_and_their_errors_have_places_and_klippers_terms() {
     let config = parse(
         "[s]\nf: 1.5\ni: 7\nbad: 1,5\nyes: Yes\nkind: corxy\nlist: a, b ,c\nnums: 1, 2, 3\nratio: 80:20, 2:1\npin: ^!PA1\n",

@@ -1,6 +1,6 @@
 //! From a scenario file, or from a printer.cfg and a G-code file, to a [`Session`] ready to run.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -72,9 +72,14 @@ pub struct RunOptions {
 
 /// How the disk looks to a session; the command line implements it.
 pub trait Disk {
+    /// The printer.cfg, what it includes, and the machine file.
     fn source(&self) -> &dyn FileSource;
     /// Print files by name.
     fn prints(&self, files: Vec<(String, PathBuf)>) -> Rc<dyn Files>;
+    /// Whether a file can be printed, and why not.
+    fn can_print(&self, path: &Path) -> Result<(), String> {
+        can_print(path)
+    }
 }
 
 impl Scenario {
@@ -131,12 +136,27 @@ pub fn prepare(
     disk: &dyn Disk,
     options: &RunOptions,
 ) -> Result<Session, PrepareError> {
+    let recording: Option<Box<dyn Write>> = match &options.recording {
+        Some(path) => Some(Box::new(std::io::BufWriter::new(create(path)?))),
+        None => None,
+    };
+    prepare_to(scenario, folder, disk, options, recording)
+}
+
+/// As [`prepare`], with a recording that goes anywhere.
+pub fn prepare_to(
+    scenario: &Scenario,
+    folder: &Path,
+    disk: &dyn Disk,
+    options: &RunOptions,
+    recording: Option<Box<dyn Write>>,
+) -> Result<Session, PrepareError> {
     let Built { config, config_path, mut bench } = build(scenario, folder, disk, options.seed)?;
     let mut prints = Vec::new();
     for act in &scenario.story {
         let Act::Print(file) = act else { continue };
         let path = folder.join(file);
-        can_print(&path).map_err(|why| {
+        disk.can_print(&path).map_err(|why| {
             let why = format!("{}: {why}", path.display());
             scenario.source.wrong(&[&format!("\"{file}\"")], why)
         })?;
@@ -144,25 +164,27 @@ pub fn prepare(
     }
     let header = header(scenario, &config, &bench, options);
     let machine = bench.wiring.machine.clone();
-    bench.record_clocks_hz = options.recording.as_ref().map(|_| header.steppers.iter().map(|s| s.clock_hz).collect());
+    bench.record_clocks_hz = recording.as_ref().map(|_| header.steppers.iter().map(|s| s.clock_hz).collect());
     let config_files = MapSource::new(config.files().iter().map(|f| (&*f.path, f.text.as_str())));
     let twin = Twin::new(TwinSetup {
         config,
         bench,
         files: disk.prints(prints),
-        options: Options { trace_lines: options.recording.is_some(), ..Options::default() },
+        options: Options { trace_lines: recording.is_some(), ..Options::default() },
         sample_ns: (1e9 / scenario.sample_hz.clamp(1.0, 100_000.0)) as u64,
     });
     let twin = twin.map_err(setup_error)?;
-    let recorder = match &options.recording {
-        Some(path) => {
-            let to = Box::new(std::io::BufWriter::new(create(path)?));
-            let failed = |e: drydock_recording::Error| PrepareError::File { path: path.clone(), why: e.to_string() };
+    let recorder = match recording {
+        Some(to) => {
+            let failed = |e: drydock_recording::Error| PrepareError::File {
+                path: options.recording.clone().unwrap_or_default(),
+                why: e.to_string(),
+            };
             Some(Recorder::new(to, header, &machine).map_err(failed)?)
         }
         None => None,
     };
-    let log: Option<Box<dyn std::io::Write>> = match &options.klippy_log {
+    let log: Option<Box<dyn Write>> = match &options.klippy_log {
         Some(path) => Some(Box::new(std::io::BufWriter::new(create(path)?))),
         None => None,
     };
@@ -229,7 +251,7 @@ fn build(scenario: &Scenario, folder: &Path, disk: &dyn Disk, seed: Option<u64>)
         config = Config::parse(&source, &config_path).map_err(PrepareError::Config)?;
     }
     let mut wiring = wiring::from_config(&config).map_err(|e| PrepareError::Config(vec![e]))?;
-    change_machine(&mut wiring, scenario, folder)?;
+    change_machine(&mut wiring, scenario, folder, disk.source())?;
     check_names(scenario, &wiring)?;
     let mcus: Vec<McuConfig> = wiring.mcus.iter().map(|name| mcu_config(name, scenario)).collect();
     let bench = BenchSetup {
@@ -333,14 +355,20 @@ fn known_name(scenario: &Scenario, what: &str, name: &str, known: &[String]) -> 
     })
 }
 
-fn change_machine(wiring: &mut Wiring, scenario: &Scenario, folder: &Path) -> Result<(), PrepareError> {
+fn change_machine(
+    wiring: &mut Wiring,
+    scenario: &Scenario,
+    folder: &Path,
+    source: &dyn FileSource,
+) -> Result<(), PrepareError> {
     let changes = &scenario.machine;
     if let Some(file) = &changes.file {
         let path = folder.join(file);
-        let text = std::fs::read_to_string(&path).map_err(|e| {
-            let why = format!("the machine file {} cannot be read: {}", path.display(), io_cause(&e));
+        let bytes = source.read(&path.to_string_lossy()).map_err(|why| {
+            let why = format!("the machine file {} cannot be read: {why}", path.display());
             scenario.source.wrong(&[&format!("\"{file}\"")], why)
         })?;
+        let text = String::from_utf8_lossy(&bytes);
         wiring.machine = text::read::<Machine>(&path, &text)?;
     }
     let machine = &mut wiring.machine;
@@ -408,9 +436,6 @@ fn line_config(line: &Line) -> SerialConfig {
 fn header(scenario: &Scenario, config: &Config, bench: &BenchSetup, options: &RunOptions) -> Header {
     let (wiring, mcus) = (&bench.wiring, &bench.mcus);
     let pretty = ron::ser::PrettyConfig::default();
-    let text = |files: &[drydock_host::config::SourceText]| {
-        files.iter().map(|f| f.text.to_string()).collect::<Vec<_>>().join("\n")
-    };
     let machine = &wiring.machine;
     let clock_of = |motor: usize| {
         let wire = wiring.wires.iter().find(|w| w.device == Device::Step { motor });
@@ -429,7 +454,7 @@ fn header(scenario: &Scenario, config: &Config, bench: &BenchSetup, options: &Ru
         command: options.command.clone(),
         seed: bench.seed,
         scenario_ron: ron::ser::to_string_pretty(scenario, pretty.clone()).unwrap_or_default(),
-        printer_cfg: text(config.files()),
+        printer_cfg: config.flat_text(),
         machine_ron: ron::ser::to_string_pretty(machine, pretty).unwrap_or_default(),
         steppers: machine
             .motors

@@ -146,6 +146,19 @@ impl Config {
         errors
     }
 
+    /// One file that says the same as all that were read: without comments and includes, each option once.
+    pub fn flat_text(&self) -> String {
+        let mut text = String::new();
+        for section in &self.0.parsed.sections {
+            text.push_str(&format!("[{}]\n", section.name));
+            for option in &section.options {
+                text.push_str(&format!("{}: {}\n", option.name, option.value.replace('\n', "\n  ")));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
     /// The `config` field of the `configfile` status object: every option of every section as text.
     pub fn raw_status(&self) -> minijinja::Value {
         let sections = self.0.parsed.sections.iter().map(|s| {

@@ -8,7 +8,7 @@ use crate::stream::{AnyReader, Stream};
 use drydock_recording::{Bead, Row};
 use std::collections::BTreeMap;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum ColourBy {
     /// Outer wall, infill, ...: numbers of `drydock_recording::Bead::FEATURE_...`.
     Feature,

@@ -1,0 +1,237 @@
+//! Curves over time.
+
+use super::frame::{air, head, reading};
+use super::window::Window;
+use super::Plot;
+use crate::{format, theme};
+use drydock_view_model::{Channel, Document, Playhead};
+use egui::{Color32, Ui};
+use egui_plot::{Line, LineStyle};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The curves that have been read, and those that are not to be drawn.
+#[derive(Default)]
+pub struct Curves {
+    known: BTreeMap<Channel, Known>,
+    /// By plot and by the name in its head.
+    hidden: BTreeSet<(&'static str, String)>,
+    shown_once: BTreeSet<&'static str>,
+}
+
+/// A piece of a curve, read slice by slice, so that a long run never holds up a frame.
+#[derive(Default)]
+struct Known {
+    from_ns: u64,
+    to_ns: u64,
+    /// How far it has been read.
+    read_ns: u64,
+    /// Points in a simulated second at which it was read.
+    points_s: f64,
+    /// Where the run ended when it was read.
+    end_ns: u64,
+    points: Vec<[f64; 2]>,
+}
+
+/// Simulated time that one frame reads of one curve.
+const SLICE_NS: u64 = 10_000_000_000;
+
+/// What a curve is called in the head of its plot, and how it is drawn.
+struct Style {
+    name: String,
+    colour: usize,
+    /// Drawn thin and dashed, and read off first: what was wanted, beside what was.
+    wanted: bool,
+}
+
+impl Curves {
+    /// Forgets curves that no plot shows.
+    pub fn keep(&mut self, channels: &[Channel], shown: &[Plot]) {
+        self.known.retain(|channel, _| channels.contains(channel) && shown.iter().any(|plot| plot.has(*channel)));
+    }
+
+    pub fn show(&mut self, ui: &mut Ui, plot: Plot, doc: &mut Document, playhead: &mut Playhead, window: &mut Window) {
+        let channels: Vec<(Channel, Style)> = doc
+            .channels()
+            .into_iter()
+            .filter(|channel| plot.has(*channel))
+            .map(|channel| (channel, style(channel, doc)))
+            .collect();
+        self.hide_at_first(plot, &channels);
+        let title = plot.title();
+        let visible = |curves: &Curves, style: &Style| !curves.hidden.contains(&(title, style.name.clone()));
+        let points = 2.0 * f64::from(ui.available_width()) * f64::from(ui.pixels_per_point());
+        for (channel, style) in &channels {
+            if visible(self, style) {
+                self.read(ui, *channel, doc, window, points);
+            }
+        }
+        self.head(ui, plot, &channels, playhead, window);
+
+        let [from_s, to_s] = window.range_s();
+        let drawn: Vec<(&Style, &[[f64; 2]])> = channels
+            .iter()
+            .filter(|(_, style)| visible(self, style))
+            .filter_map(|(channel, style)| Some((style, within(&self.known.get(channel)?.points, from_s, to_s))))
+            .collect();
+        let mut values = air(drawn.iter().flat_map(|(_, points)| points.iter().map(|p| p[1])));
+        if matches!(plot, Plot::Extrusion | Plot::Load | Plot::Queue) {
+            values[0] = values[0].min(0.0);
+        }
+        let shown = window.plot(title).show(ui, |ui| {
+            window.draw(ui, playhead);
+            ui.set_plot_bounds_y(values[0]..=values[1]);
+            for (style, points) in &drawn {
+                ui.line(line(style, points.to_vec()));
+            }
+        });
+        window.handle(ui, &shown.response, &shown.transform, playhead);
+    }
+
+    /// Vertical motion and duty are there when asked for.
+    fn hide_at_first(&mut self, plot: Plot, channels: &[(Channel, Style)]) {
+        if !self.shown_once.insert(plot.title()) {
+            return;
+        }
+        for (channel, style) in channels {
+            let quiet = match channel {
+                Channel::CommandedPosition(2) | Channel::CommandedVelocity(2) | Channel::CommandedAcceleration(2) => true,
+                Channel::Displacement(2) | Channel::Accelerometer { axis: 2, .. } => true,
+                _ => false,
+            };
+            if quiet {
+                self.hidden.insert((plot.title(), style.name.clone()));
+            }
+        }
+    }
+
+    /// One name for the wanted and the true curve, with what both read.
+    fn head(&mut self, ui: &mut Ui, plot: Plot, channels: &[(Channel, Style)], playhead: &Playhead, window: &Window) {
+        let at_s = window.reading_s(playhead);
+        let mut units: Vec<&str> = Vec::new();
+        let mut rows: Vec<(String, usize, String)> = Vec::new();
+        for (channel, style) in channels {
+            if !units.contains(&channel.unit()) {
+                units.push(channel.unit());
+            }
+            let value = self.known.get(channel).and_then(|known| value_at(&known.points, at_s));
+            let value = value.map_or(String::new(), |v| format::significant(v, 4));
+            match rows.iter_mut().find(|(name, ..)| *name == style.name) {
+                Some((.., text)) if !value.is_empty() => *text = format!("{text} | {value}"),
+                Some(_) => {}
+                None => rows.push((style.name.clone(), style.colour, value)),
+            }
+        }
+        head(ui, plot.title(), &units.join(", "), |ui| {
+            for (name, colour, value) in rows {
+                let key = (plot.title(), name.clone());
+                let hidden = self.hidden.contains(&key);
+                if reading(ui, theme::curve(colour), &name, &value, hidden) {
+                    match hidden {
+                        true => self.hidden.remove(&key),
+                        false => self.hidden.insert(key),
+                    };
+                }
+            }
+        });
+    }
+
+    /// Sees to it that the window is known, finely enough, with some room to both sides.
+    fn read(&mut self, ui: &Ui, channel: Channel, doc: &mut Document, window: &Window, points: f64) {
+        let span_ns = doc.span_ns();
+        let [from_s, to_s] = window.range_s();
+        let ns = |s: f64| ((s.max(0.0) * 1e9) as u64).clamp(span_ns.start, span_ns.end);
+        let points_s = points / window.length_s().max(1e-9);
+        let known = self.known.entry(channel).or_default();
+        let inside = known.from_ns <= ns(from_s) && ns(to_s) <= known.to_ns;
+        let fine = (0.5..=8.0).contains(&(known.points_s / points_s));
+        let grown = known.end_ns != span_ns.end && known.to_ns == known.end_ns;
+        if !inside || !fine || grown {
+            let room_s = window.length_s();
+            let (from_ns, to_ns) = (ns(from_s - room_s), ns(to_s + room_s));
+            *known = Known { from_ns, to_ns, read_ns: from_ns, points_s, end_ns: span_ns.end, points: Vec::new() };
+        }
+        if known.read_ns < known.to_ns {
+            let to_ns = known.to_ns.min(known.read_ns.saturating_add(SLICE_NS));
+            let count = (known.points_s * (to_ns - known.read_ns) as f64 * 1e-9).ceil() as usize;
+            known.points.extend(doc.series(channel, known.read_ns..to_ns, count.max(16)));
+            known.read_ns = to_ns;
+            if to_ns < known.to_ns {
+                ui.ctx().request_repaint();
+            }
+        }
+    }
+}
+
+fn style(channel: Channel, doc: &Document) -> Style {
+    use Channel::*;
+    let axis = |axis: u8| ["x", "y", "z"].get(usize::from(axis)).copied().unwrap_or("?").to_string();
+    let of = |names: &[String], i: u8| names.get(usize::from(i)).cloned().unwrap_or_else(|| i.to_string());
+    let header = doc.header();
+    let (name, colour, wanted) = match channel {
+        CommandedPosition(a) | CommandedVelocity(a) | CommandedAcceleration(a) => (axis(a), usize::from(a), true),
+        Accelerometer { chip, axis: a } if header.chips.len() > 1 => {
+            let chip_name = header.chips.get(usize::from(chip)).map_or("?", |c| c.name.as_str());
+            (format!("{chip_name} {}", axis(a)), usize::from(3 * chip + a), false)
+        }
+        DrivePosition(a) | DriveVelocity(a) | DriveAcceleration(a) => (axis(a), usize::from(a), false),
+        TruePosition(a) | TrueVelocity(a) | TrueAcceleration(a) => (axis(a), usize::from(a), false),
+        Displacement(a) | Accelerometer { axis: a, .. } => (axis(a), usize::from(a), false),
+        Target(h) => (of(&header.heaters, h), usize::from(2 * h), true),
+        Temperature(h) | TrueTemperature(h) => (of(&header.heaters, h), usize::from(2 * h), false),
+        Duty(h) => (format!("{} duty", of(&header.heaters, h)), usize::from(2 * h + 1), false),
+        Pressure => ("pressure".into(), 0, false),
+        Flow => ("flow".into(), 1, false),
+        LoadAngle(m) => (of(&header.motors, m), usize::from(m), false),
+        QueueDepth(m) => (of(&header.mcus, m), usize::from(m), false),
+    };
+    Style { name, colour, wanted }
+}
+
+fn line<'a>(style: &Style, points: Vec<[f64; 2]>) -> Line<'a> {
+    let colour: Color32 = theme::curve(style.colour);
+    let line = Line::new("", points).allow_hover(false);
+    match style.wanted {
+        true => line.color(colour.gamma_multiply(0.55)).width(1.0).style(LineStyle::dashed_dense()),
+        false => line.color(colour).width(1.3),
+    }
+}
+
+/// The points of a piece of time, and one to either side.
+fn within(points: &[[f64; 2]], from_s: f64, to_s: f64) -> &[[f64; 2]] {
+    let first = points.partition_point(|p| p[0] < from_s).saturating_sub(1);
+    let last = (points.partition_point(|p| p[0] <= to_s) + 1).min(points.len());
+    &points[first.min(last)..last]
+}
+
+/// The value of a curve at a time, between two of its points.
+fn value_at(points: &[[f64; 2]], at_s: f64) -> Option<f64> {
+    let next = points.partition_point(|p| p[0] <= at_s);
+    let before = *points.get(next.checked_sub(1)?)?;
+    let Some(after) = points.get(next) else { return Some(before[1]) };
+    let share = (at_s - before[0]) / (after[0] - before[0]);
+    Some(before[1] + share * (after[1] - before[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POINTS: [[f64; 2]; 3] = [[1.0, 10.0], [2.0, 20.0], [4.0, 0.0]];
+
+    #[test]
+    fn a_curve_is_read_between_its_points() {
+        assert_eq!(value_at(&POINTS, 1.0), Some(10.0));
+        assert_eq!(value_at(&POINTS, 3.0), Some(10.0));
+        assert_eq!(value_at(&POINTS, 9.0), Some(0.0));
+        assert_eq!(value_at(&POINTS, 0.5), None);
+        assert_eq!(value_at(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_piece_of_a_curve_reaches_its_window_on_both_sides() {
+        assert_eq!(within(&POINTS, 2.5, 3.0), &POINTS[1..3]);
+        assert_eq!(within(&POINTS, 0.0, 9.0), &POINTS);
+        assert_eq!(within(&POINTS, 5.0, 6.0), &POINTS[2..3]);
+        assert!(within(&[], 0.0, 1.0).is_empty());
+    }
+}

@@ -1,0 +1,215 @@
+//! Curves of the recording, linked to the playhead and to each other in time.
+
+mod curves;
+mod frame;
+mod frequency;
+mod spectrogram;
+mod tuning;
+mod window;
+
+use crate::state::{FrameFacts, TuningResult, ViewState};
+use curves::Curves;
+use drydock_view_model::{Channel, Document, Playhead, Settings};
+use egui::{Align, Layout, RichText, ScrollArea, Ui, Vec2};
+use frequency::Frequency;
+use spectrogram::Spectrogram;
+use window::Window;
+
+/// What can be plotted; offered where the recording has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plot {
+    Position,
+    Velocity,
+    Acceleration,
+    Displacement,
+    Accelerometer,
+    Spectrum,
+    Spectrogram,
+    Shaper,
+    Temperature,
+    Extrusion,
+    Load,
+    Queue,
+}
+
+impl Plot {
+    pub const ALL: [Plot; 12] = [
+        Plot::Position,
+        Plot::Velocity,
+        Plot::Acceleration,
+        Plot::Displacement,
+        Plot::Accelerometer,
+        Plot::Spectrum,
+        Plot::Spectrogram,
+        Plot::Shaper,
+        Plot::Temperature,
+        Plot::Extrusion,
+        Plot::Load,
+        Plot::Queue,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Plot::Position => "Position",
+            Plot::Velocity => "Velocity",
+            Plot::Acceleration => "Acceleration",
+            Plot::Displacement => "Displacement",
+            Plot::Accelerometer => "Accelerometer",
+            Plot::Spectrum => "Spectrum",
+            Plot::Spectrogram => "Spectrogram",
+            Plot::Shaper => "Shaper",
+            Plot::Temperature => "Temperature",
+            Plot::Extrusion => "Pressure, flow",
+            Plot::Load => "Motor load",
+            Plot::Queue => "Queue",
+        }
+    }
+
+    /// Whether it draws this channel.
+    fn has(self, channel: Channel) -> bool {
+        use Channel::*;
+        match self {
+            Plot::Position => matches!(channel, CommandedPosition(_) | TruePosition(_)),
+            Plot::Velocity => matches!(channel, CommandedVelocity(_) | TrueVelocity(_)),
+            Plot::Acceleration => matches!(channel, CommandedAcceleration(_) | TrueAcceleration(_)),
+            Plot::Displacement => matches!(channel, Displacement(_)),
+            Plot::Accelerometer | Plot::Spectrum | Plot::Spectrogram | Plot::Shaper => {
+                matches!(channel, Accelerometer { .. })
+            }
+            Plot::Temperature => matches!(channel, Temperature(_) | Target(_) | Duty(_)),
+            Plot::Extrusion => matches!(channel, Pressure | Flow),
+            Plot::Load => matches!(channel, LoadAngle(_)),
+            Plot::Queue => matches!(channel, QueueDepth(_)),
+        }
+    }
+}
+
+/// What the plots keep.
+#[derive(Default)]
+pub struct Plots {
+    window: Window,
+    curves: Curves,
+    frequency: Frequency,
+    spectrogram: Spectrogram,
+    /// The recording that this is kept of.
+    of: String,
+}
+
+enum Cell<'a> {
+    /// Before and after, by the name of the curve.
+    Outcome(&'a str),
+    Plot(Plot),
+}
+
+impl Cell<'_> {
+    fn title(&self) -> &str {
+        match self {
+            Cell::Outcome(name) => name,
+            Cell::Plot(plot) => plot.title(),
+        }
+    }
+}
+
+const LEAST_WIDTH: f32 = 300.0;
+const LEAST_HEIGHT: f32 = 120.0;
+
+impl Plots {
+    /// `tuned` are the settings that the tuning panel stands at; `result` comes before all else.
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        doc: &mut Document,
+        playhead: &mut Playhead,
+        view: &mut ViewState,
+        tuned: Option<&Settings>,
+        result: Option<&TuningResult>,
+        facts: &FrameFacts,
+    ) {
+        if self.of != doc.name() {
+            *self = Plots { of: doc.name().to_string(), ..Plots::default() };
+        }
+        self.window.follow(playhead);
+        let channels = doc.channels();
+        let offered: Vec<Plot> = Plot::ALL
+            .into_iter()
+            .filter(|plot| channels.iter().any(|channel| plot.has(*channel)))
+            .filter(|plot| *plot != Plot::Shaper || tuned.is_some())
+            .collect();
+        self.choose(ui, &offered, view, playhead);
+        let shown: Vec<Plot> =
+            offered.into_iter().filter(|plot| view.plots.iter().any(|title| title == plot.title())).collect();
+        let outcomes = result.map_or(Vec::new(), tuning::names);
+        if shown.is_empty() && outcomes.is_empty() {
+            ui.centered_and_justified(|ui| ui.label(RichText::new("No plot chosen").weak()));
+            return;
+        }
+        self.curves.keep(&channels, &shown);
+        let cells: Vec<Cell<'_>> =
+            outcomes.into_iter().map(Cell::Outcome).chain(shown.into_iter().map(Cell::Plot)).collect();
+        let space = ui.available_size();
+        let columns = ((space.x / LEAST_WIDTH) as usize).clamp(1, cells.len());
+        let rows = cells.len().div_ceil(columns);
+        let gap = ui.spacing().item_spacing;
+        let size = Vec2::new(
+            (space.x - gap.x * (columns - 1) as f32) / columns as f32,
+            ((space.y - gap.y * (rows - 1) as f32) / rows as f32).max(LEAST_HEIGHT),
+        );
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            for row in cells.chunks(columns) {
+                ui.horizontal_top(|ui| {
+                    for cell in row {
+                        ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+                            ui.set_min_size(size);
+                            ui.set_max_size(size);
+                            ui.push_id(cell.title(), |ui| match (cell, result) {
+                                (Cell::Outcome(name), Some(result)) => tuning::show(ui, result, name),
+                                (Cell::Plot(plot), _) => self.plot(ui, *plot, doc, playhead, tuned, facts),
+                                (Cell::Outcome(_), None) => {}
+                            });
+                        });
+                    }
+                });
+            }
+        });
+        self.window.end_frame();
+    }
+
+    fn choose(&mut self, ui: &mut Ui, offered: &[Plot], view: &mut ViewState, playhead: &Playhead) {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 2.0;
+            for plot in offered {
+                let chosen = view.plots.iter().position(|title| title == plot.title());
+                if ui.selectable_label(chosen.is_some(), plot.title()).clicked() {
+                    match chosen {
+                        Some(place) => drop(view.plots.remove(place)),
+                        None => view.plots.push(plot.title().into()),
+                    }
+                }
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if ui.small_button("Fit").on_hover_text("The whole run (double click)").clicked() {
+                    self.window.fit(playhead);
+                }
+                ui.label(RichText::new(window::length(self.window.length_s())).monospace().weak())
+                    .on_hover_text("Time from the left to the right of the plots");
+            });
+        });
+    }
+
+    fn plot(
+        &mut self,
+        ui: &mut Ui,
+        plot: Plot,
+        doc: &mut Document,
+        playhead: &mut Playhead,
+        tuned: Option<&Settings>,
+        facts: &FrameFacts,
+    ) {
+        match plot {
+            Plot::Spectrum => self.frequency.spectrum(ui, doc, playhead.at_ns()),
+            Plot::Shaper => self.frequency.shaper(ui, doc, playhead.at_ns(), tuned, facts.settings.as_ref()),
+            Plot::Spectrogram => self.spectrogram.show(ui, doc, playhead, &mut self.window),
+            _ => self.curves.show(ui, plot, doc, playhead, &mut self.window),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The settings of the printer: change one, and the neighbourhood of the playhead is simulated with it.
+
+use crate::state::{Action, FrameFacts, TuningResult};
+use crate::widgets::section;
+use crate::{format, theme};
+use drydock_view_model::settings::{DAMPING, SHAPERS};
+use drydock_view_model::{HeaterGains, Settings, Shaper};
+use egui::{ComboBox, DragValue, Grid, RichText, Slider, SliderClamping, Spinner, TextEdit, TextStyle, Ui};
+use std::ops::RangeInclusive;
+
+/// What the panel stands at.
+#[derive(Default)]
+pub struct Tune {
+    /// The settings of the recording, from which the draft began.
+    recorded: Option<Settings>,
+    draft: Option<Settings>,
+    /// When it was changed last; it is not sent while it still changes.
+    changed_s: Option<f64>,
+}
+
+/// How long the settings must stand still before they are simulated.
+const SETTLED_S: f64 = 0.15;
+
+impl Tune {
+    /// What the sliders stand at; the recording's settings where nobody has touched them.
+    pub fn draft(&self) -> Option<&Settings> {
+        self.draft.as_ref()
+    }
+
+    /// Takes the settings of the recording when they are known, or another recording is open.
+    pub fn begin_frame(&mut self, facts: &FrameFacts) {
+        if self.recorded != facts.settings {
+            self.recorded = facts.settings.clone();
+            self.draft = facts.settings.clone();
+            self.changed_s = None;
+        }
+    }
+
+    pub fn show(&mut self, ui: &mut Ui, facts: &FrameFacts, actions: &mut Vec<Action>) {
+        let (Some(recorded), Some(draft)) = (self.recorded.as_ref(), self.draft.as_mut()) else {
+            ui.add_space(8.0);
+            ui.label(RichText::new("This recording cannot be simulated again here.").weak());
+            return;
+        };
+        let before = draft.clone();
+        ui.horizontal(|ui| {
+            let changed = draft != recorded;
+            if ui.add_enabled(changed, egui::Button::new("Reset")).on_hover_text("As the run had it").clicked() {
+                *draft = recorded.clone();
+            }
+            let write = egui::Button::new("Write to printer.cfg");
+            if ui.add_enabled(changed, write).on_hover_text("The SAVE_CONFIG block with what was changed").clicked() {
+                actions.push(Action::WriteConfig(draft.clone()));
+            }
+        });
+        outcome(ui, facts);
+        controls(ui, draft, recorded);
+        if *draft != before {
+            self.changed_s = Some(ui.input(|i| i.time));
+        }
+        self.send_when_settled(ui, actions);
+        if let Some(block) = &facts.config_block {
+            config_block(ui, block);
+        }
+    }
+
+    fn send_when_settled(&mut self, ui: &Ui, actions: &mut Vec<Action>) {
+        let (Some(changed_s), Some(draft)) = (self.changed_s, &self.draft) else { return };
+        let left_s = changed_s + SETTLED_S - ui.input(|i| i.time);
+        if left_s > 0.0 {
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(left_s));
+            return;
+        }
+        self.changed_s = None;
+        actions.push(Action::Tune(draft.clone()));
+    }
+}
+
+fn controls(ui: &mut Ui, draft: &mut Settings, recorded: &Settings) {
+    section(ui, "Input shaper");
+    Grid::new("shapers").num_columns(2).spacing([8.0, 3.0]).show(ui, |ui| {
+        shaper(ui, "X", &mut draft.shaper_x, recorded.shaper_x.as_ref());
+        shaper(ui, "Y", &mut draft.shaper_y, recorded.shaper_y.as_ref());
+    });
+    section(ui, "Pressure advance");
+    Grid::new("pressure").num_columns(2).spacing([8.0, 3.0]).show(ui, |ui| {
+        let most = if recorded.pressure_advance_s > 0.12 { 1.5 } else { 0.2 };
+        let (value, was) = (&mut draft.pressure_advance_s, recorded.pressure_advance_s);
+        slider(ui, "Advance", value, was, 0.0..=most, " s", 4, false);
+        slider(ui, "Smooth time", &mut draft.smooth_time_s, recorded.smooth_time_s, 0.005..=0.2, " s", 3, false);
+    });
+    section(ui, "Motion");
+    Grid::new("motion").num_columns(2).spacing([8.0, 3.0]).show(ui, |ui| {
+        let (value, was) = (&mut draft.max_accel_mm_s2, recorded.max_accel_mm_s2);
+        slider(ui, "Max accel", value, was, 100.0..=50_000.0, " mm/s²", 0, true);
+        let (value, was) = (&mut draft.square_corner_velocity_mm_s, recorded.square_corner_velocity_mm_s);
+        slider(ui, "Corner velocity", value, was, 0.0..=30.0, " mm/s", 1, false);
+    });
+    if !draft.heaters.is_empty() {
+        section(ui, "PID");
+        Grid::new("pid").num_columns(4).spacing([6.0, 3.0]).show(ui, |ui| {
+            for (i, heater) in draft.heaters.iter_mut().enumerate() {
+                gains(ui, heater, recorded.heaters.get(i));
+            }
+        });
+    }
+}
+
+fn shaper(ui: &mut Ui, axis: &str, shaper: &mut Option<Shaper>, was: Option<&Shaper>) {
+    const NONE: &str = "none";
+    let label = name(ui, &format!("Shaper {axis}"), shaper.as_ref().map(|s| &s.kind) != was.map(|s| &s.kind));
+    let kind = shaper.as_ref().map_or(NONE.to_string(), |s| s.kind.clone());
+    let mut chosen = kind.clone();
+    let combo = ComboBox::from_id_salt(("shaper", axis)).selected_text(&kind).width(ui.available_width().max(100.0));
+    let combo = combo.show_ui(ui, |ui| {
+        for choice in [NONE].into_iter().chain(SHAPERS) {
+            ui.selectable_value(&mut chosen, choice.to_string(), choice);
+        }
+    });
+    combo.response.labelled_by(label);
+    ui.end_row();
+    if chosen != kind {
+        let old = shaper.take().or(was.cloned());
+        let freq_hz = old.as_ref().map_or(50.0, |s| s.freq_hz);
+        let damping = old.map_or(DAMPING, |s| s.damping);
+        *shaper = (chosen != NONE).then_some(Shaper { kind: chosen, freq_hz, damping });
+    }
+    if let Some(shaper) = shaper {
+        let was = was.map_or(f64::NAN, |s| s.freq_hz);
+        slider(ui, &format!("Frequency {axis}"), &mut shaper.freq_hz, was, 10.0..=150.0, " Hz", 1, false);
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn slider(
+    ui: &mut Ui,
+    title: &str,
+    value: &mut f64,
+    was: f64,
+    range: RangeInclusive<f64>,
+    unit: &str,
+    decimals: usize,
+    logarithmic: bool,
+) {
+    let label = name(ui, title, *value != was && !was.is_nan());
+    ui.spacing_mut().slider_width = (ui.available_width() - 88.0).max(60.0);
+    let slider = Slider::new(value, range)
+        .suffix(unit)
+        .max_decimals(decimals)
+        .logarithmic(logarithmic)
+        .clamping(SliderClamping::Edits)
+        .update_while_editing(false);
+    let response = ui.add(slider).labelled_by(label);
+    if was.is_finite() {
+        response.on_hover_text(format!("The run had {}{unit}", format::significant(was, 5)));
+    }
+    ui.end_row();
+}
+
+fn gains(ui: &mut Ui, heater: &mut HeaterGains, was: Option<&HeaterGains>) {
+    let title = heater.name.clone();
+    name(ui, &title, was.is_some_and(|was| was != heater));
+    for (letter, value) in [("Kp", &mut heater.kp), ("Ki", &mut heater.ki), ("Kd", &mut heater.kd)] {
+        let speed = (value.abs() * 0.01).max(0.001);
+        let field = DragValue::new(value)
+            .speed(speed)
+            .range(0.0..=1e6)
+            .max_decimals(3)
+            .prefix(format!("{letter} "))
+            .update_while_editing(false);
+        ui.add(field).on_hover_text(format!("{letter} of {title}"));
+    }
+    ui.end_row();
+}
+
+/// A setting's name; strong where it is not what the run had.
+fn name(ui: &mut Ui, title: &str, changed: bool) -> egui::Id {
+    let text = RichText::new(title);
+    ui.label(if changed { text.strong() } else { text }).id
+}
+
+/// What came out, before and after; its curves are among the plots.
+fn outcome(ui: &mut Ui, facts: &FrameFacts) {
+    ui.horizontal(|ui| {
+        ui.set_height(18.0);
+        match (&facts.tuning, facts.tuning_busy) {
+            (_, true) => {
+                ui.add(Spinner::new().size(12.0));
+                ui.label(RichText::new("Simulating the neighbourhood of the playhead").weak());
+            }
+            (Some(result), _) => {
+                ui.label(RichText::new(format!("{}, in {:.2} s", result.what, result.wall_s)).weak());
+            }
+            (None, _) => {
+                ui.label(RichText::new("A change is simulated around the playhead.").weak());
+            }
+        }
+    });
+    if let Some(result) = &facts.tuning {
+        figures(ui, result);
+    }
+}
+
+fn figures(ui: &mut Ui, result: &TuningResult) {
+    let mono = |value: f64, digits: usize| RichText::new(format::significant(value, digits)).monospace();
+    Grid::new("outcome").num_columns(4).spacing([12.0, 2.0]).striped(true).show(ui, |ui| {
+        for head in ["", "before", "after", "change"] {
+            ui.label(RichText::new(head).small().weak());
+        }
+        ui.end_row();
+        for (name, before, after, digits) in [
+            ("Peak off the wall, µm", result.before.peak_um, result.after.peak_um, 3),
+            ("Time, s", result.before.duration_s, result.after.duration_s, 4),
+        ] {
+            ui.label(name);
+            ui.label(mono(before, digits));
+            ui.label(mono(after, digits));
+            let change = 100.0 * (after / before - 1.0);
+            let colour = match () {
+                () if change < -0.5 => theme::better(ui.visuals()),
+                () if change > 0.5 => theme::warning(ui.visuals()),
+                () => ui.visuals().text_color(),
+            };
+            let text = if change.is_finite() { format!("{change:+.0} %").replace('-', "−") } else { String::new() };
+            ui.label(RichText::new(text).monospace().color(colour));
+            ui.end_row();
+        }
+    });
+}
+
+fn config_block(ui: &mut Ui, block: &str) {
+    section(ui, "printer.cfg");
+    let mut text = block;
+    ui.add(TextEdit::multiline(&mut text).font(TextStyle::Monospace).desired_width(f32::INFINITY).desired_rows(4));
+    if ui.button("Copy").clicked() {
+        ui.ctx().copy_text(block.to_string());
+    }
+}
