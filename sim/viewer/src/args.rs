@@ -6,6 +6,7 @@ use crate::shot::{At, Film, Shot};
 use bevy::math::{UVec2, Vec3};
 use clap::{Args, Parser, Subcommand};
 use drydock_view_model::ColourBy;
+use drydock_view_panels::Side as PanelSide;
 use std::path::PathBuf;
 
 /// The 3D view of a recording: the part as it was laid down, the machine as it shook.
@@ -85,9 +86,9 @@ pub struct ShotArguments {
     /// Colours as the legend has them, without light
     #[arg(long)]
     pub plain: bool,
-    /// With the panels around the picture
-    #[arg(long)]
-    pub panels: bool,
+    /// With the panels around the picture: view or tune
+    #[arg(long, value_parser = panels)]
+    pub panels: Option<PanelSide>,
     /// A light background
     #[arg(long)]
     pub light: bool,
@@ -202,6 +203,14 @@ fn size(text: &str) -> Result<UVec2, String> {
     sides
         .filter(|size| size.min_element() >= 16 && size.max_element() <= 8192)
         .ok_or_else(|| format!("`{text}` is no size: 1280x720, each side from 16 to 8192"))
+}
+
+fn panels(text: &str) -> Result<PanelSide, String> {
+    match text {
+        "view" => Ok(PanelSide::View),
+        "tune" => Ok(PanelSide::Tune),
+        _ => Err("there are view, tune".into()),
+    }
 }
 
 fn layers(text: &str) -> Result<std::ops::Range<usize>, String> {

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, PrimaryEguiContext};
 use drydock_view_model::Document;
-use drydock_view_panels::{Action, CompareView, FrameFacts, Theme, Ui, ViewState};
+use drydock_view_panels::{Action, CompareView, FrameFacts, Side, Theme, Ui, ViewState};
 use std::path::Path;
 
 /// What the panels have between frames.
@@ -18,6 +18,8 @@ pub struct Panels {
     pub facts: FrameFacts,
     /// What the panels leave free, in points; set by the frame before.
     pub free: Option<Rect>,
+    /// The pointer is theirs.
+    pub hand: bool,
 }
 
 pub struct HudPlugin;
@@ -47,7 +49,7 @@ fn panels(
     time: Res<Time<Real>>,
 ) -> Result {
     let context = contexts.ctx_mut()?;
-    let Panels { ui, state, facts, free } = &mut *panels;
+    let Panels { ui, state, facts, free, hand } = &mut *panels;
     facts.wall_ns = time.elapsed().as_nanos() as u64;
     facts.frames_s = 1.0 / time.delta_secs().max(1e-6);
     facts.legend = session.sides.first().and_then(|side| side.legend.clone());
@@ -58,8 +60,9 @@ fn panels(
         Some(first) => ui.show(context, &mut first.document, playhead, state, facts),
         None => Vec::new(),
     };
-    let rect = context.available_rect();
+    let rect = ui.viewport();
     *free = Some(Rect::new(rect.min.x, rect.min.y, rect.max.x, rect.max.y));
+    *hand = ui.takes_pointer(context);
     for action in actions {
         act(action, &mut session, facts, &mut commands);
     }
@@ -127,8 +130,9 @@ pub fn view(panels: Res<Panels>, session: Res<Session>, mut view: ResMut<View>) 
 }
 
 /// And back: the panels as they are where a view is wanted.
-pub fn state(view: &View) -> ViewState {
+pub fn state(view: &View, side: Side) -> ViewState {
     ViewState {
+        side,
         colour_by: view.colour_by,
         clip: view.clip,
         exaggeration: f64::from(view.gain),

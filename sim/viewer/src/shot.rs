@@ -75,8 +75,8 @@ pub struct Shot {
     /// Height of the picture in mm at the focus.
     pub span_mm: Option<f32>,
     pub view: View,
-    /// With the panels around it.
-    pub panels: bool,
+    /// With the panels around it, and what the right one shows.
+    pub panels: Option<drydock_view_panels::Side>,
 }
 
 impl Shot {
@@ -107,7 +107,7 @@ impl Shot {
         let shot = Shot { view: view.clone(), ..self.clone() };
         let mut bounds = Bounds::EMPTY;
         session.sides.iter().for_each(|side| bounds.join(side.bounds()));
-        let hud = self.panels.then(|| crate::hud::state(&view));
+        let hud = self.panels.map(|side| crate::hud::state(&view, side));
         let mut stage = Stage::new(session, view, shot.look(bounds), self.size, rendering, hud);
         stage.settle();
         Ok(stage)

@@ -8,7 +8,6 @@ use crate::stage::{DrawPlugin, Rendering, SideCamera, camera, port};
 use bevy::prelude::*;
 use bevy::window::{FileDragAndDrop, PrimaryWindow, WindowResolution};
 use bevy::winit::{UpdateMode, WinitSettings};
-use bevy_egui::input::EguiWantsInput;
 use bevy_egui::{EguiGlobalSettings, EguiPlugin};
 use bevy_panorbit_camera::{PanOrbitCamera, PanOrbitCameraPlugin, PanOrbitCameraSystemSet};
 use drydock_view_model::Document;
@@ -99,11 +98,10 @@ fn bounds(sides: &[Side]) -> Bounds {
 }
 
 /// The hand on a panel does not turn the part.
-fn gate(wants: Res<EguiWantsInput>, mut cameras: Query<&mut PanOrbitCamera>) {
+fn gate(panels: Res<Panels>, mut cameras: Query<&mut PanOrbitCamera>) {
     for mut camera in &mut cameras {
-        let free = !wants.wants_any_pointer_input();
-        if camera.enabled != free {
-            camera.enabled = free;
+        if camera.enabled == panels.hand {
+            camera.enabled = !panels.hand;
         }
     }
 }
