@@ -10,10 +10,10 @@ use drydock_host::config::lint::{Finding, Severity, check as lint};
 use drydock_scenario::setup::can_print;
 use serde_json::json;
 
-use crate::files::DiskSource;
 use crate::offline;
 use crate::run::CliResult;
 use crate::term::say;
+use drydock_scenario::disk::DiskSource;
 
 #[derive(Args)]
 pub struct CheckArgs {

@@ -20,11 +20,11 @@ use drydock_port::{Port, PortError};
 use drydock_scenario::setup::{PrepareError, can_print, config_for_print, print_name};
 use serde_json::json;
 
-use crate::files::DiskSource;
 use crate::run::CliResult;
 use crate::term::say;
 use crate::wall::{Stop, WallClock, stop_on_ctrl_c};
 use console::Console;
+use drydock_scenario::disk::DiskSource;
 use files::LiveFiles;
 use session::{Line, Session};
 

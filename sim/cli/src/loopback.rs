@@ -17,10 +17,10 @@ use drydock_port::{Port, Pty, Tally};
 use drydock_scenario::model::Scenario;
 use drydock_scenario::setup::prepare_bench;
 
-use crate::files::DiskSource;
 use crate::host::session::{Line, Session};
 use crate::mcu::shell::{End, Shell};
-use crate::run::RealDisk;
+use drydock_scenario::disk::DiskSource;
+use drydock_scenario::disk::RealDisk;
 
 const STEP_NS: u64 = 500_000;
 /// Generous: bytes cross a pseudo-terminal in microseconds.

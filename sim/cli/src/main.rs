@@ -2,7 +2,6 @@
 
 mod check;
 mod deploy;
-mod files;
 mod firmware;
 #[cfg(unix)]
 mod host;

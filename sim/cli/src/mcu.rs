@@ -18,9 +18,10 @@ use drydock_twin::bench::Bench;
 use drydock_twin::recorder::describe;
 use serde_json::json;
 
-use crate::run::{CliResult, RealDisk, scenario_path};
+use crate::run::{CliResult, scenario_path};
 use crate::term::{self, say};
 use crate::wall::{WallClock, stop_on_ctrl_c};
+use drydock_scenario::disk::RealDisk;
 use shell::{End, Note, Shell};
 
 const EXAMPLES: &str = "\

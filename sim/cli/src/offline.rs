@@ -20,9 +20,9 @@ use drydock_scenario::setup::can_print;
 use drydock_scenario::text::io_cause;
 use serde_json::json;
 
-use crate::files::{DiskFiles, DiskSource};
 use crate::run::CliResult;
 use crate::term::say;
+use drydock_scenario::disk::{DiskFiles, DiskSource};
 
 /// Clock of the micro-controller where nobody says another.
 const CLOCK_HZ: f64 = 168e6;

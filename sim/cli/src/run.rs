@@ -2,18 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use drydock_host::config::FileSource;
-use drydock_host::files::Files;
+use drydock_scenario::disk::RealDisk;
 use drydock_scenario::model::{Act, Scenario};
 use drydock_scenario::session::{Outcome, Progress};
-use drydock_scenario::setup::{Disk, RunOptions, prepare};
+use drydock_scenario::setup::{RunOptions, prepare};
 use serde_json::json;
 
-use crate::files::{DiskFiles, DiskSource};
 use crate::passed;
 use crate::term::{self, say};
 
@@ -68,17 +65,6 @@ pub struct Finished {
 
 /// What the terminal showed, with the simulated time of each line.
 const TERMINAL: &str = "terminal.txt";
-
-pub struct RealDisk;
-
-impl Disk for RealDisk {
-    fn source(&self) -> &dyn FileSource {
-        &DiskSource
-    }
-    fn prints(&self, files: Vec<(String, PathBuf)>) -> Rc<dyn Files> {
-        Rc::new(DiskFiles::new(files))
-    }
-}
 
 /// The scenario that a path names: the file itself, or scenario.ron in the folder.
 pub fn scenario_path(path: &Path) -> PathBuf {

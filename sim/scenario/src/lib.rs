@@ -1,6 +1,7 @@
 //! Scenarios: what machine, what happens, what breaks, what is expected; and how one is run.
 
 pub mod check;
+pub mod disk;
 pub mod junit;
 pub mod model;
 pub mod session;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use drydock_host::config::Config;
 use drydock_host::files::{Files, PrintFile};
 
-use crate::files::DiskFiles;
+use drydock_scenario::disk::DiskFiles;
 
 pub struct LiveFiles {
     /// `path` of [virtual_sdcard].

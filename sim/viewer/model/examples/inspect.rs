@@ -60,7 +60,8 @@ fn inspect(path: &str) -> Result<(), drydock_view_model::Error> {
         (worst, sum) = (worst.max(took), sum + took);
     }
     println!("pose: {:.3} ms, at worst {:.3} ms", sum / 200.0 * 1e3, worst * 1e3);
-    for channel in [Channel::TrueVelocity(0), Channel::CommandedVelocity(0), Channel::Temperature(0), Channel::Pressure] {
+    for channel in [Channel::TrueVelocity(0), Channel::CommandedVelocity(0), Channel::Temperature(0), Channel::Pressure]
+    {
         let start = Instant::now();
         let points = document.series(channel, span.clone(), 2000).len();
         println!("{:?} of the whole run: {points} points, {:.3} s", channel, start.elapsed().as_secs_f64());

@@ -76,7 +76,13 @@ fn deviation_um(part: &Part, bead: usize, before: Option<&WallPoint>, after: &Wa
     let bead = part.bead(bead);
     let middle = [0, 1].map(|i| (f64::from(bead.from_mm[i]) + f64::from(bead.to_mm[i])) / 2.0);
     let gap_ns = |p: &WallPoint| p.at_ns.abs_diff(middle_ns);
-    let nearest = before.filter(|b| gap_ns(b) <= gap_ns(after)).unwrap_or(after);
+    let way = [0, 1].map(|i| f64::from(bead.to_mm[i] - bead.from_mm[i]));
+    let along = |p: &WallPoint| way[1] * p.right[0] - way[0] * p.right[1];
+    // Between two walls the bead is on the one that it runs along.
+    let nearer = |b: &&WallPoint| {
+        if b.wall != after.wall { along(b) > along(after) } else { gap_ns(b) <= gap_ns(after) }
+    };
+    let nearest = before.filter(nearer).unwrap_or(after);
     if gap_ns(nearest) > STILL_NS {
         return f32::NAN;
     }

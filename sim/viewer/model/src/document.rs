@@ -1,6 +1,7 @@
 //! An open recording. Lines and beads are held whole; everything else is read block by block where it is looked at.
 
 use crate::colour::Colours;
+use crate::curve::Overviews;
 use crate::error::{Cause, Error};
 use crate::machine::Machine;
 use crate::part::Part;
@@ -23,6 +24,7 @@ pub struct Document {
     taken: [usize; 2],
     span_ns: Range<u64>,
     pub(crate) colours: Colours,
+    pub(crate) overviews: Overviews,
 }
 
 /// The streams that are looked at.
@@ -110,6 +112,7 @@ impl Document {
             taken: [0; 2],
             span_ns: 0..0,
             colours: Colours::default(),
+            overviews: Overviews::default(),
         };
         document.take();
         Ok(document)

@@ -6,6 +6,7 @@
 //! - [`ColourBy`], [`Legend`], [`Map`]: how the part is coloured
 //! - [`Shake`], [`Compare`]: what swings, and what differs between two runs
 //! - [`Channel`], [`vibration`]: the plots
+//! - [`settings`]: what the sliders change
 //!
 //! Times are simulated nanoseconds (`_ns`) or seconds (`_s`), lengths millimetres. Nothing here has threads, a clock or a
 //! window, so that it runs in a browser as it does elsewhere.
@@ -13,6 +14,7 @@
 mod channel;
 mod colour;
 mod compare;
+mod curve;
 mod deviation;
 mod document;
 mod error;
@@ -36,7 +38,7 @@ pub use error::{Cause, Error};
 pub use legend::{Legend, Map, Tick};
 pub use machine::{Delta, Kind, Machine, Mode};
 pub use mesh::{Detail, Mesh};
-pub use part::{BeadRecord, CHUNK, Chunk, Part};
+pub use part::{BeadRecord, CHUNK, Chunk, Part, Run};
 pub use playhead::{FASTEST, Playhead, SLOWEST};
 pub use pose::{HeaterPose, Pose, Trail};
 pub use settings::{Change, HeaterGains, Settings, Shaper};

@@ -4,7 +4,6 @@
 
 use drydock_recording::Header;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// What carries what.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +106,7 @@ const TICK_NS: u64 = 250_000;
 
 impl Machine {
     pub fn of(header: &Header) -> Machine {
-        let file: File = ron::from_str(&header.machine_ron).unwrap_or_default();
+        let file: File = lenient().from_str(&header.machine_ron).unwrap_or_default();
         let cfg = Cfg::of(&header.printer_cfg);
         let kind = kind(&header.machine_ron, &cfg);
         let travel = |own: Option<[f64; 3]>, key: &str, usual: [f64; 3]| {
@@ -150,7 +149,6 @@ struct File {
     tick_ns: u64,
     travel_min_mm: Option<[f64; 3]>,
     travel_max_mm: Option<[f64; 3]>,
-    kinematics: Option<IgnoredAny>,
     motors: Vec<Named>,
     modes: Vec<FileMode>,
     extruders: Vec<FileExtruder>,
@@ -193,6 +191,11 @@ impl FileMode {
     }
 }
 
+/// A field may be there or not.
+fn lenient() -> ron::Options {
+    ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
+}
+
 /// The variant that stands behind `kinematics:`, and its inside.
 fn kinematics(machine_ron: &str) -> Option<(&str, &str)> {
     let (_, after) = machine_ron.split_once("kinematics:")?;
@@ -226,7 +229,7 @@ fn delta(machine_ron: &str, cfg: &Cfg) -> Delta {
         tower_angle_deg: Option<[f64; 3]>,
     }
     let file: FileDelta =
-        kinematics(machine_ron).and_then(|(_, inside)| ron::from_str(inside).ok()).unwrap_or_default();
+        kinematics(machine_ron).and_then(|(_, inside)| lenient().from_str(inside).ok()).unwrap_or_default();
     let radius_mm = file.radius_mm.or_else(|| cfg.number("printer", "delta_radius")).unwrap_or(175.0);
     let first = cfg.number("stepper_a", "arm_length").unwrap_or(radius_mm * 2.0);
     let arm = |name: &str| cfg.number(name, "arm_length").unwrap_or(first);

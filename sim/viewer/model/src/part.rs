@@ -67,6 +67,14 @@ impl BeadRecord {
     }
 }
 
+/// Beads that follow each other in a straight line, as one: what is drawn from far away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// As wide on the whole as its beads are.
+    pub bead: BeadRecord,
+    pub beads: Range<usize>,
+}
+
 /// Beads that are drawn, culled and simplified together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
@@ -171,6 +179,42 @@ impl Part {
         &self.chunks
     }
 
+    /// Beads merged into straight runs of the same feature: every joint stays within `tolerance_mm` of the run, and widths
+    /// within a quarter of each other.
+    pub fn simplified(&self, range: Range<usize>, tolerance_mm: f32) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        for index in range.start.min(self.len())..range.end.min(self.len()) {
+            let bead = self.beads[index];
+            match runs.last_mut().filter(|run| self.goes_on(run, &bead, tolerance_mm)) {
+                Some(run) => {
+                    let (before, own) = (run.bead.length_mm(), bead.length_mm());
+                    let share = own / (before + own).max(f32::MIN_POSITIVE);
+                    let mix = |a: u16, b: u16| (f32::from(a) + share * (f32::from(b) - f32::from(a))).round() as u16;
+                    run.bead.width = mix(run.bead.width, bead.width);
+                    run.bead.height = mix(run.bead.height, bead.height);
+                    run.bead.to_mm = bead.to_mm;
+                    run.beads.end = index + 1;
+                }
+                None => runs.push(Run { bead, beads: index..index + 1 }),
+            }
+        }
+        runs
+    }
+
+    fn goes_on(&self, run: &Run, bead: &BeadRecord, tolerance_mm: f32) -> bool {
+        /// Bounds what checking the joints costs.
+        const LONGEST: usize = 64;
+        let (a, b) = (f32::from(run.bead.width), f32::from(bead.width));
+        if !bead.is_joined() || run.bead.feature != bead.feature || run.beads.len() >= LONGEST {
+            return false;
+        }
+        if (a - b).abs() > 0.25 * a.max(b) {
+            return false;
+        }
+        let ends = (run.bead.from_mm, bead.to_mm);
+        self.beads[run.beads.clone()].iter().all(|b| off_chord(b.to_mm, ends) <= tolerance_mm)
+    }
+
     /// Box around all plastic; `None` while there is none.
     pub fn bounds_mm(&self) -> Option<([f32; 3], [f32; 3])> {
         let boxes = self.chunks.iter().map(|c| (c.min_mm, c.max_mm));
@@ -203,6 +247,16 @@ impl Part {
         }
         (last, ((at_ns - self.start_ns[last]) as f64 / f64::from(self.duration_ns[last])) as f32)
     }
+}
+
+/// Distance of a point from a straight piece.
+fn off_chord(point: [f32; 3], (from, to): ([f32; 3], [f32; 3])) -> f32 {
+    let (way, off): ([f32; 3], [f32; 3]) =
+        (std::array::from_fn(|i| to[i] - from[i]), std::array::from_fn(|i| point[i] - from[i]));
+    let dot = |a: [f32; 3], b: [f32; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+    let part = (dot(off, way) / dot(way, way).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
+    let rest: [f32; 3] = std::array::from_fn(|i| off[i] - part * way[i]);
+    dot(rest, rest).sqrt()
 }
 
 pub(crate) fn near(a: [f32; 3], b: [f32; 3]) -> bool {

@@ -128,3 +128,160 @@ impl Playhead {
         self.at_ns = at_ns.clamp(self.first_ns, self.last_ns);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TICK: u64 = 200_000;
+    const S: u64 = 1_000_000_000;
+
+    fn playhead() -> Playhead {
+        Playhead::new(S..100 * S, TICK)
+    }
+
+    #[test]
+    fn a_single_step_is_exactly_one_tick() {
+        let mut p = playhead();
+        p.seek(50 * S + 123_457);
+        for i in 1..=1000 {
+            p.step(1);
+            assert_eq!(p.at_ns(), 50 * S + 123_457 + i * TICK);
+        }
+        p.step(-1000);
+        assert_eq!(p.at_ns(), 50 * S + 123_457);
+    }
+
+    #[test]
+    fn a_step_stops_the_playing_and_drops_what_was_left_of_a_nanosecond() {
+        let mut p = playhead();
+        p.set_speed(0.001);
+        p.play();
+        p.advance(999);
+        p.step(1);
+        assert!(!p.is_playing());
+        p.play();
+        assert_eq!(p.advance(999), 0, "a step starts a nanosecond anew");
+    }
+
+    #[test]
+    fn at_six_hundredths_a_wall_second_is_sixty_milliseconds_whatever_the_frames() {
+        for frame_ns in [1, 7, 16_666_667, 6_944_444, 33_333_333, S] {
+            let mut p = playhead();
+            p.set_speed(0.06);
+            p.play();
+            let frames = (S / frame_ns).min(100_000);
+            for _ in 0..frames {
+                p.advance(frame_ns);
+            }
+            assert_eq!(p.at_ns(), S + frames * frame_ns * 6 / 100, "frames of {frame_ns} ns");
+        }
+    }
+
+    #[test]
+    fn the_slowest_and_the_fastest_are_a_thousandth_and_a_thousand() {
+        let mut p = playhead();
+        p.play();
+        p.set_speed(0.0);
+        assert_eq!((p.speed(), p.advance(S)), (SLOWEST, S / 1000));
+        p.set_speed(1e9);
+        assert_eq!((p.speed(), p.advance(S / 100)), (FASTEST, 10 * S));
+        p.set_speed(f64::NAN);
+        assert_eq!(p.speed(), FASTEST);
+    }
+
+    #[test]
+    fn seek_then_play_goes_on_from_there() {
+        let mut p = playhead();
+        p.seek(40 * S);
+        assert!(!p.is_playing());
+        p.play();
+        p.advance(S / 2);
+        assert_eq!(p.at_ns(), 40 * S + S / 2);
+        p.seek(20 * S);
+        assert!(p.is_playing(), "what was playing plays on");
+        p.advance(S / 2);
+        assert_eq!(p.at_ns(), 20 * S + S / 2);
+    }
+
+    #[test]
+    fn scrubbing_backwards_lands_on_every_place_and_stops_at_the_beginning() {
+        let mut p = playhead();
+        for at in (0..100).rev() {
+            p.seek(at * S);
+            assert_eq!(p.at_ns(), (at * S).max(S));
+        }
+        p.step(-1);
+        assert_eq!(p.at_ns(), S);
+    }
+
+    #[test]
+    fn playing_stops_at_the_end_and_play_begins_anew() {
+        let mut p = playhead();
+        p.seek(99 * S);
+        p.play();
+        assert_eq!(p.advance(5 * S), S, "only what there was went by");
+        assert!(p.at_end() && !p.is_playing());
+        p.step(1);
+        assert_eq!(p.at_ns(), 100 * S);
+        p.play();
+        assert_eq!(p.at_ns(), S);
+    }
+
+    #[test]
+    fn the_growing_end_is_followed_until_the_run_is_over() {
+        let mut p = Playhead::new(0..10 * S, TICK);
+        p.set_span(0..10 * S, true);
+        p.seek(9 * S);
+        p.play();
+        p.advance(2 * S);
+        assert_eq!((p.at_ns(), p.is_playing()), (10 * S, true), "it waits at the end of what is there");
+        p.set_span(0..14 * S, true);
+        p.advance(S);
+        assert_eq!((p.at_ns(), p.is_playing()), (11 * S, true));
+        p.set_span(0..12 * S, false);
+        p.advance(2 * S);
+        assert_eq!((p.at_ns(), p.is_playing()), (12 * S, false));
+    }
+
+    #[test]
+    fn a_recording_without_rows_has_one_place() {
+        let mut p = Playhead::new(0..0, 0);
+        p.play();
+        p.advance(S);
+        p.step(3);
+        assert_eq!((p.at_ns(), p.tick_ns()), (0, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn how_wall_time_is_cut_into_frames_does_not_matter(
+            frames in prop::collection::vec(0u64..50_000_000, 1..200),
+            speed in SLOWEST..FASTEST,
+        ) {
+            let span = 0..1 << 60;
+            let (mut a, mut b) = (Playhead::new(span.clone(), TICK), Playhead::new(span, TICK));
+            for p in [&mut a, &mut b] {
+                p.set_speed(speed);
+                p.play();
+            }
+            b.advance(frames.iter().sum());
+            for ns in frames {
+                a.advance(ns);
+            }
+            prop_assert_eq!(a, b);
+        }
+
+        #[test]
+        fn it_never_leaves_its_span(at in any::<u64>(), ticks in any::<i64>(), wall in any::<u64>()) {
+            let mut p = playhead();
+            p.seek(at);
+            p.step(ticks);
+            p.play();
+            p.set_speed(FASTEST);
+            p.advance(wall);
+            prop_assert!((S..=100 * S).contains(&p.at_ns()));
+        }
+    }
+}

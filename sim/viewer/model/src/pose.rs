@@ -1,6 +1,7 @@
 //! Where everything is at one time, and the way it came.
 
 use crate::document::Document;
+use crate::shake::{BEFORE_NS, Swings};
 use drydock_analysis::wall::STILL_NS;
 use drydock_recording::{Move, State};
 use std::ops::Range;
@@ -62,6 +63,8 @@ pub struct Trail {
     pub drive: Vec<[f64; 3]>,
     /// Where the nozzle truly was.
     pub truth: Vec<[f64; 3]>,
+    /// How high the modes swung, um: greatest where something shook them, then ringing down.
+    pub swing_um: Vec<f64>,
 }
 
 impl Trail {
@@ -117,7 +120,14 @@ impl Document {
     /// The way in a range of time, in at most so many points; the first and the last are always there.
     pub fn trail(&mut self, range: Range<u64>, max_points: usize) -> Trail {
         let mut states = Vec::new();
-        self.streams.states.for_each(&mut self.reader, range.clone(), |s| states.push(s.clone()));
+        let mut swings = Swings::of(&self.machine().modes);
+        let earlier = range.start.saturating_sub(BEFORE_NS)..range.end;
+        self.streams.states.for_each(&mut self.reader, earlier, |state| {
+            swings.follow(state);
+            if state.at_ns >= range.start {
+                states.push((state.clone(), swings.amplitude_um()));
+            }
+        });
         let mut moves = Vec::new();
         let before = self.streams.moves.around(&mut self.reader, range.start, |_| true).0;
         moves.extend(before);
@@ -126,13 +136,15 @@ impl Document {
         let stride = states.len().div_ceil(max_points.max(2)).max(1);
         let last = states.len().saturating_sub(1);
         let mut trail = Trail::default();
-        for state in states.iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last).map(|(_, s)| s) {
+        let thinned = states.iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
+        for (state, swing_um) in thinned.map(|(_, s)| s) {
             let begun = moves.partition_point(|m| m.at_ns <= state.at_ns);
             let planned = begun.checked_sub(1).map(|i| planned_at(&moves[i], state.at_ns));
             trail.at_ns.push(state.at_ns);
             trail.commanded.push(planned.unwrap_or(state.drive_mm));
             trail.drive.push(state.drive_mm);
             trail.truth.push(state.nozzle_mm);
+            trail.swing_um.push(*swing_um);
         }
         trail
     }

@@ -112,7 +112,7 @@ impl Settings {
             }
             Sets::Limits => {
                 let letter = |key: char| words().find_map(|w| w.strip_prefix(key)?.parse::<f64>().ok());
-                let marlin = || letter('S').or(Some(letter('P')?.min(letter('T')?)));
+                let marlin = || letter('S').or_else(|| Some(letter('P')?.min(letter('T')?)));
                 let accel = if upper.starts_with("M204") { marlin() } else { number("ACCEL") };
                 self.max_accel_mm_s2 = accel.unwrap_or(self.max_accel_mm_s2);
                 self.square_corner_velocity_mm_s =
@@ -228,9 +228,11 @@ mod tests {
         ] {
             s.after_line(line);
         }
-        assert_eq!((s.shaper_x, s.shaper_y), (None, shaped("ei", 40.5)));
+        assert_eq!((&s.shaper_x, &s.shaper_y), (&None, &shaped("ei", 40.5)));
         assert_eq!((s.pressure_advance_s, s.smooth_time_s), (0.05, 0.04));
         assert_eq!((s.max_accel_mm_s2, s.square_corner_velocity_mm_s), (3000.0, 8.0));
+        s.after_line("M204 S4000");
+        assert_eq!(s.max_accel_mm_s2, 4000.0);
     }
 
     #[test]

@@ -12,8 +12,8 @@ impl<T: Read + Seek + Send + Sync> Source for T {}
 
 pub(crate) type AnyReader = Reader<Box<dyn Source>>;
 
-/// Decoded blocks that are kept: two for the playhead, the others for going to and fro.
-const KEPT: usize = 6;
+/// Decoded blocks that are kept: two for the playhead, the others for plots around it and for going to and fro.
+const KEPT: usize = 8;
 
 pub(crate) struct Stream<R> {
     blocks: Vec<BlockInfo>,
@@ -106,14 +106,28 @@ impl<R: Row> Stream<R> {
         (before, after)
     }
 
+    /// The blocks that have rows in a range of time.
+    pub(crate) fn blocks_in(&self, range: &Range<u64>) -> Range<usize> {
+        let start = self.blocks.partition_point(|b| b.last_ns < range.start);
+        let end = self.blocks.partition_point(|b| b.first_ns < range.end);
+        start..end.max(start)
+    }
+
+    pub(crate) fn rows_of(&self, blocks: Range<usize>) -> u64 {
+        self.blocks[blocks].iter().map(|b| u64::from(b.rows)).sum()
+    }
+
     /// Every row of a range of time, in the order of the file.
     pub(crate) fn for_each(&mut self, reader: &mut AnyReader, range: Range<u64>, mut f: impl FnMut(&R)) {
-        for nth in 0..self.blocks.len() {
-            let block = self.blocks[nth];
-            if block.first_ns >= range.end || block.last_ns < range.start {
-                continue;
-            }
+        for nth in self.blocks_in(&range) {
             self.block(reader, nth).iter().filter(|r| range.contains(&r.at_ns())).for_each(&mut f);
+        }
+    }
+
+    /// Every row of these blocks.
+    pub(crate) fn for_blocks(&mut self, reader: &mut AnyReader, blocks: Range<usize>, mut f: impl FnMut(&R)) {
+        for nth in blocks {
+            self.block(reader, nth).iter().for_each(&mut f);
         }
     }
 }

@@ -169,9 +169,10 @@ fn by_height(part: &Part) -> Vec<usize> {
     let mut z_mm = f32::NAN;
     for bead in 0..part.len() {
         let b = part.bead(bead);
-        if !((b.to_mm[2] - z_mm).abs() <= 0.5 * b.height_mm().max(0.02)) {
+        let same = (b.from_mm[2] - z_mm).abs() <= 0.5 * b.height_mm().max(0.02);
+        if !same {
             starts.push(bead);
-            z_mm = b.to_mm[2];
+            z_mm = b.from_mm[2];
         }
     }
     starts

@@ -1,1 +1,33 @@
-//! The neighbourhood of the playhead, printed again.
+//! The neighbourhood of the playhead, printed again with other settings: through the real host, the real firmware and the
+//! same plant, in the background.
+//!
+//! The viewer sends a [`Request`]; a thread takes the newest, simulates the stretch as it was and as it would be, and
+//! answers with two recordings. A request that comes while one is under way ends that one.
+
+mod demo;
+mod neighbourhood;
+mod simulate;
+mod worker;
+
+pub use demo::demo;
+pub use neighbourhood::{Neighbourhood, printer_cfg};
+pub use simulate::{heat_up, save_config, settings_of, simulate};
+pub use worker::{Reply, Request, Resim, What};
+
+/// Why there is nothing to show, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(pub String);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<drydock_recording::Error> for Failure {
+    fn from(error: drydock_recording::Error) -> Self {
+        Failure(error.to_string())
+    }
+}

@@ -4,10 +4,25 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use crate::setup::Disk;
+use crate::text::io_cause;
 use drydock_host::config::FileSource;
 use drydock_host::files::{Files, PrintFile};
-use drydock_scenario::text::io_cause;
+
+/// Files where their paths say.
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn source(&self) -> &dyn FileSource {
+        &DiskSource
+    }
+
+    fn prints(&self, files: Vec<(String, PathBuf)>) -> Rc<dyn Files> {
+        Rc::new(DiskFiles::new(files))
+    }
+}
 
 /// Reads printer.cfg and its includes; paths are as the user gave them.
 pub struct DiskSource;

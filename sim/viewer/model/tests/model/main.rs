@@ -1,0 +1,8 @@
+//! The model against recordings of which it is known what they must show.
+
+mod files;
+mod part;
+mod plots;
+mod ringing;
+mod seek;
+mod synthetic;
