@@ -42,6 +42,9 @@ const TWIN: &str = "drydock-twin";
 const SCENARIO: &str = "drydock-scenario";
 const ANALYSIS: &str = "drydock-analysis";
 const PORT: &str = "drydock-port";
+const VIEW_MODEL: &str = "drydock-view-model";
+const VIEW_PANELS: &str = "drydock-view-panels";
+const VIEW_RESIM: &str = "drydock-view-resim";
 
 /// From the wire up. docs/architecture.md draws the same.
 const LAYERS: &[Layer] = &[
@@ -74,10 +77,15 @@ const LAYERS: &[Layer] = &[
         may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS, PORT],
         fence: Fence::Spectra,
     },
-    Layer { name: "drydock-viewer", may_use: &[RECORDING, ANALYSIS, TWIN, SCENARIO], fence: Fence::Anything },
+    Layer { name: VIEW_MODEL, may_use: &[RECORDING, ANALYSIS], fence: Fence::Spectra },
+    Layer { name: VIEW_PANELS, may_use: &[VIEW_MODEL], fence: Fence::Anything },
+    Layer { name: VIEW_RESIM, may_use: &[HOST, RECORDING, SCENARIO, VIEW_MODEL], fence: Fence::Spectra },
+    Layer { name: "drydock-view", may_use: &[RECORDING, VIEW_MODEL, VIEW_PANELS, VIEW_RESIM], fence: Fence::Anything },
     Layer { name: "drydock-deploy", may_use: &[PROTOCOL, RECORDING, PORT], fence: Fence::Anything },
     Layer { name: "xtask", may_use: &[], fence: Fence::Plain },
 ];
+
+const NO_INTERNALS: &str = "the viewer reads recordings and the twin's public face, never plant internals";
 
 /// Pairs that not even a test may join, with the reason. First the crate, then what it must never name.
 const NEVER: &[(&str, &[&str], &str)] = &[
@@ -88,7 +96,10 @@ const NEVER: &[(&str, &[&str], &str)] = &[
     ),
     (HOST, &[PLANT, TWIN], "all that the host knows of the machine comes over the wire; that is what makes it a twin"),
     (FIRMWARE, &[PLANT, TWIN, HOST], "the firmware is flashed to real boards; it sees pins, not a simulation"),
-    ("drydock-viewer", &[PLANT], "the viewer reads recordings and the twin's public face, never plant internals"),
+    ("drydock-view", &[PLANT, TWIN], NO_INTERNALS),
+    (VIEW_MODEL, &[PLANT, TWIN, SCENARIO], NO_INTERNALS),
+    (VIEW_PANELS, &[PLANT, TWIN, SCENARIO], NO_INTERNALS),
+    (VIEW_RESIM, &[PLANT], NO_INTERNALS),
 ];
 
 /// Clocks, threads, entropy, the network. (Prefix match on whole words: `tokio` covers `tokio-util`.)

@@ -26,18 +26,36 @@ pub struct Graph {
 impl Graph {
     /// Asks cargo; `Err` is a sentence for the terminal.
     pub fn load(root: &Path) -> Result<Self, String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args(["metadata", "--format-version", "1", "--filter-platform", host()?.as_str()])
-            .current_dir(root)
-            .output()
-            .map_err(|error| format!("`cargo metadata` did not start: {error}"))?;
-        if !output.status.success() {
-            return Err(format!("`cargo metadata` failed: {}", String::from_utf8_lossy(&output.stderr)));
-        }
+        let metadata = cargo(root, &["metadata", "--format-version", "1", "--filter-platform", host()?.as_str()])?;
         let json: Value =
-            serde_json::from_slice(&output.stdout).map_err(|error| format!("`cargo metadata` is no JSON: {error}"))?;
-        Self::parse(&json, root).ok_or_else(|| "`cargo metadata` has not the expected form".into())
+            serde_json::from_slice(&metadata).map_err(|error| format!("`cargo metadata` is no JSON: {error}"))?;
+        let mut graph = Self::parse(&json, root).ok_or("`cargo metadata` has not the expected form")?;
+        let tree = [&["tree", "--edges", "normal,build", "--prefix", "depth", "--format", "{p}"], &crate::CORE[..]];
+        graph.keep_what_the_core_builds(&String::from_utf8_lossy(&cargo(root, &tree.concat())?));
+        Ok(graph)
+    }
+
+    /// The metadata are of the whole workspace at once: what the viewer switches on in a library shows in every crate that
+    /// has the library too. Without the viewer these are not built, so the products of the core are told by `tree`: lines
+    /// of depth, name and version.
+    fn keep_what_the_core_builds(&mut self, tree: &str) {
+        let mut above: Vec<String> = Vec::new();
+        let mut built: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for line in tree.lines() {
+            let name_at = line.find(|c: char| !c.is_ascii_digit()).unwrap_or(line.len());
+            let Ok(depth) = line[..name_at].parse::<usize>() else { continue };
+            let Some(name) = line[name_at..].split_whitespace().next() else { continue };
+            above.truncate(depth);
+            built.entry(name.to_string()).or_default();
+            if let Some(parent) = above.last() {
+                built.entry(parent.clone()).or_default().insert(name.to_string());
+            }
+            above.push(name.to_string());
+        }
+        for (from, to) in built {
+            let edges = self.edges.entry(from).or_default();
+            edges.retain(|(name, kind)| *kind != Kind::Product || to.contains(name));
+        }
     }
 
     fn parse(json: &Value, root: &Path) -> Option<Self> {
@@ -95,6 +113,17 @@ impl Graph {
     }
 }
 
+/// What cargo says.
+fn cargo(root: &Path, args: &[&str]) -> Result<Vec<u8>, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(args).current_dir(root).output();
+    let output = output.map_err(|error| format!("`cargo {}` did not start: {error}", args[0]))?;
+    if !output.status.success() {
+        return Err(format!("`cargo {}` failed: {}", args[0], String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(output.stdout)
+}
+
 /// The triple of the machine that builds: dependencies of other platforms are no part of what runs here.
 fn host() -> Result<String, String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
@@ -102,4 +131,24 @@ fn host() -> Result<String, String> {
     let text = String::from_utf8_lossy(&output.stdout);
     let triple = text.lines().find_map(|line| line.strip_prefix("host: "));
     triple.map(str::to_string).ok_or_else(|| "`rustc -vV` names no host".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_viewer_switches_on_is_not_in_the_core() {
+        let mut graph = Graph::default();
+        for to in ["glam", "rand"] {
+            graph.edge("plant", "nalgebra", Kind::Product);
+            graph.edge("nalgebra", to, Kind::Product);
+        }
+        graph.edge("viewer", "rand", Kind::Product);
+        graph.edge("plant", "proptest", Kind::Dev);
+        graph.keep_what_the_core_builds("0plant v0.1.0 (/x)\n1nalgebra v0.35.0\n2glam v0.32.1 (*)\n");
+        assert_eq!(graph.reach("plant").into_keys().collect::<Vec<_>>(), ["glam", "nalgebra"]);
+        assert_eq!(graph.direct("plant", Kind::Dev), BTreeSet::from(["proptest"]));
+        assert_eq!(graph.direct("viewer", Kind::Product), BTreeSet::from(["rand"]));
+    }
 }

@@ -1,7 +1,7 @@
 //! The `drydock` command.
 
 mod check;
-mod deploy;
+mod faces;
 mod firmware;
 #[cfg(unix)]
 mod host;
@@ -56,7 +56,13 @@ enum Command {
     Diff(recordings::DiffArgs),
     /// Put the firmware that was tested on a board: `drydock deploy --dry-run --chip STM32F407VG` shows how.
     #[command(disable_help_flag = true)]
-    Deploy(deploy::DeployArgs),
+    Deploy(faces::FaceArgs),
+    /// Look at a recording: 3D preview, resonance playback, plots, tuning.
+    #[command(disable_help_flag = true)]
+    View(faces::FaceArgs),
+    /// A picture or a video of a recording, without a window.
+    #[command(disable_help_flag = true)]
+    Shot(faces::FaceArgs),
     /// Build the firmware for a real board.
     Firmware(firmware::FirmwareArgs),
     /// Write shell completions to standard output.
@@ -78,7 +84,9 @@ fn main() -> ExitCode {
         Some(Command::Steps(args)) => offline::steps(args),
         Some(Command::Export(args)) => recordings::export(args),
         Some(Command::Diff(args)) => recordings::diff(args),
-        Some(Command::Deploy(args)) => deploy::deploy(args),
+        Some(Command::Deploy(args)) => faces::deploy(args),
+        Some(Command::View(args)) => faces::view(args),
+        Some(Command::Shot(args)) => faces::shot(args),
         Some(Command::Firmware(args)) => firmware::firmware(args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(

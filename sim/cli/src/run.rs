@@ -11,6 +11,7 @@ use drydock_scenario::session::{Outcome, Progress};
 use drydock_scenario::setup::{RunOptions, prepare};
 use serde_json::json;
 
+use crate::faces;
 use crate::passed;
 use crate::term::{self, say};
 
@@ -35,6 +36,9 @@ pub struct RunArgs {
     /// Write neither recording nor report.
     #[arg(long)]
     pub no_recording: bool,
+    /// Look on: the viewer follows the recording while it is written.
+    #[arg(long, conflicts_with = "no_recording")]
+    pub view: bool,
     /// Seed of every random stream.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -71,13 +75,22 @@ pub fn scenario_path(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("scenario.ron") } else { path.to_path_buf() }
 }
 
+/// What is seen of a run while it goes on.
+#[derive(Clone, Copy, Default)]
+pub struct Shown {
+    /// No progress bar.
+    pub quiet: bool,
+    /// The viewer opens on the recording.
+    pub view: bool,
+}
+
 pub fn execute(
     scenario: &Scenario,
     folder: &Path,
     out: Option<&Path>,
     options: RunOptions,
     title: &str,
-    quiet: bool,
+    shown: Shown,
 ) -> Result<Finished, Box<dyn std::error::Error>> {
     if let Some(out) = out {
         std::fs::create_dir_all(out).map_err(|e| format!("{}: {e}", out.display()))?;
@@ -85,9 +98,16 @@ pub fn execute(
     let (recording, log) = (options.recording.clone(), options.klippy_log.clone());
     let session = prepare(scenario, folder, &RealDisk, &options)?;
     let start = Instant::now();
-    let bar = term::bar(title, quiet);
+    let bar = term::bar(title, shown.quiet);
     let end_s = scenario.end_s;
+    let mut to_watch = recording.as_ref().filter(|_| shown.view);
     let outcome = session.run(|progress: Progress| {
+        // As soon as there is something to look at. The viewer reads the file on its own: it can lag, never slow the run.
+        if let Some(path) = to_watch.take_if(|path| path.metadata().is_ok_and(|m| m.len() > 0))
+            && let Err(why) = faces::watch(path)
+        {
+            bar.println(format!("no viewer: {why}"));
+        }
         let part = progress.part.unwrap_or(0.0).max(if end_s < 1e5 { progress.sim_s / end_s } else { 0.0 });
         bar.set_position((part * 1000.0) as u64);
         let factor = term::factor(progress.sim_s, start.elapsed());
@@ -145,8 +165,8 @@ pub fn run(args: RunArgs) -> CliResult {
         klippy_log: keep.then(|| out.join("klippy.log")),
         command: std::env::args().collect::<Vec<_>>().join(" "),
     };
-    let finished =
-        execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", args.quiet || args.json)?;
+    let shown = Shown { quiet: args.quiet || args.json, view: args.view };
+    let finished = execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", shown)?;
     // A run that expected nothing and printed nothing has shown nothing.
     if finished.outcome.ok() && (finished.outcome.expects || finished.outcome.print_time_s.is_some()) {
         passed::note(args.ledger.as_deref(), [(scenario.title.clone(), finished.outcome.fingerprint.clone())]);
@@ -263,7 +283,7 @@ pub fn demo() -> CliResult {
             klippy_log: Some(out.join("klippy.log")),
             command: command.to_string(),
         };
-        let finished = execute(&scenario, &folder, Some(&out), options, name, false)?;
+        let finished = execute(&scenario, &folder, Some(&out), options, name, Shown::default())?;
         summary(&format!("{}, {name}", scenario.title), &finished, None);
         failed |= !finished.outcome.ok();
         recordings.push((name, finished.recording.unwrap_or_default()));

@@ -13,7 +13,7 @@ use drydock_scenario::text::io_cause;
 use serde_json::json;
 
 use crate::passed;
-use crate::run::{CliResult, execute, scenario_path};
+use crate::run::{CliResult, Shown, execute, scenario_path};
 use crate::term::{self, say};
 
 #[derive(Args)]
@@ -125,9 +125,9 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
 fn run_one(path: &Path, seed: Option<u64>) -> Done {
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let options = RunOptions { seed, ..RunOptions::default() };
-    let result = Scenario::load(path)
-        .map_err(|e| e.to_string())
-        .and_then(|s| execute(&s, &folder, None, options, "", true).map_err(|e| e.to_string()));
+    let result = Scenario::load(path).map_err(|e| e.to_string()).and_then(|s| {
+        execute(&s, &folder, None, options, "", Shown { quiet: true, ..Shown::default() }).map_err(|e| e.to_string())
+    });
     let repeat = match seed {
         Some(seed) => format!("repeat: drydock run {} --seed {seed}", path.display()),
         None => format!("repeat: drydock run {}", path.display()),

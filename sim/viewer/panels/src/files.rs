@@ -27,7 +27,9 @@ impl Files {
             ui.set_width(520.0);
             ui.label(RichText::new("Open a recording").heading());
             let chosen = self.by_path(ui).or_else(|| self.by_list(ui, facts));
-            ui.label(RichText::new("A file dropped on the window opens; with Shift, beside the one that is open.").weak());
+            ui.label(
+                RichText::new("A file dropped on the window opens; with Shift, beside the one that is open.").weak(),
+            );
             chosen
         });
         let close = modal.should_close();
@@ -56,7 +58,8 @@ impl Files {
             if ui.add_enabled(ready, egui::Button::new("Open")).clicked() || (entered && ready) {
                 return Some(Action::Open(path.to_string()));
             }
-            let compare = ui.add_enabled(ready, egui::Button::new("Compare")).on_hover_text("Beside the one that is open");
+            let compare =
+                ui.add_enabled(ready, egui::Button::new("Compare")).on_hover_text("Beside the one that is open");
             compare.clicked().then(|| Action::OpenSecond(path.to_string()))
         })
         .inner

@@ -39,7 +39,11 @@ struct Search {
 #[derive(Clone, Copy, PartialEq)]
 enum Found {
     Unasked,
-    Line(usize),
+    Line {
+        index: usize,
+        /// The playhead has gone there.
+        gone: bool,
+    },
     Nothing,
 }
 
@@ -100,10 +104,8 @@ impl Gcode {
             let nothing = self.found == Found::Nothing;
             let colour = nothing.then(|| theme::warning(ui.visuals()));
             let width = ui.available_width() - 56.0;
-            let field = TextEdit::singleline(&mut self.query)
-                .hint_text("Search")
-                .desired_width(width)
-                .text_color_opt(colour);
+            let field =
+                TextEdit::singleline(&mut self.query).hint_text("Search").desired_width(width).text_color_opt(colour);
             let response = ui.add(field);
             response.widget_info(|| {
                 let mut info = WidgetInfo::labeled(WidgetType::TextEdit, true, "Search G-code");
@@ -125,8 +127,8 @@ impl Gcode {
                 let step = if up || (entered && back) { -1 } else { 1 };
                 // The first Enter goes to what typing has found already.
                 let from = match self.found {
-                    Found::Line(line) if line != here && entered && !back => line,
-                    Found::Line(line) => line.saturating_add_signed(step),
+                    Found::Line { index, gone: false } if entered && !back => index,
+                    Found::Line { index, .. } => index.checked_add_signed(step).unwrap_or(timeline.line_count() - 1),
                     _ => here,
                 };
                 self.begin(from, step, true, timeline);
@@ -172,7 +174,7 @@ impl Gcode {
                 }
                 self.top = index as f64 - 6.0;
                 self.follow = search.seek;
-                self.found = Found::Line(index);
+                self.found = Found::Line { index, gone: search.seek };
                 self.search = None;
                 return;
             }
@@ -219,7 +221,9 @@ impl Gcode {
             let visuals = ui.visuals();
             let back = match () {
                 () if is_now => Some(visuals.selection.bg_fill),
-                () if self.found == Found::Line(index) => Some(theme::warning(visuals).gamma_multiply(0.25)),
+                () if matches!(self.found, Found::Line { index: found, .. } if found == index) => {
+                    Some(theme::warning(visuals).gamma_multiply(0.25))
+                }
                 () if response.hovered() => Some(visuals.widgets.hovered.bg_fill.gamma_multiply(0.6)),
                 () => None,
             };

@@ -26,12 +26,7 @@ fn mouse(ui: &mut Ui) {
     grid(
         ui,
         "Mouse",
-        &[
-            ["Drag", "Turn"],
-            ["Right drag", "Move"],
-            ["Wheel", "Nearer, farther"],
-            ["Click a line", "Go to it"],
-        ],
+        &[["Drag", "Turn"], ["Right drag", "Move"], ["Wheel", "Nearer, farther"], ["Click a line", "Go to it"]],
     );
     ui.add_space(10.0);
     grid(

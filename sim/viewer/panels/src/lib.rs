@@ -3,7 +3,7 @@
 //!
 //! - [`Ui`]: all panels; [`Ui::show`] once a frame
 //! - [`ViewState`], [`Action`], [`FrameFacts`]: what goes to and fro
-//! - [`TuningResult`]: a neighbourhood of the playhead, before and after
+//! - [`TuningResult`]: a piece of the run, before and after a change of settings
 //!
 //! ```text
 //!  +--------------------------- top --------------------------+
@@ -22,6 +22,7 @@ mod help;
 mod keys;
 mod legend;
 mod look;
+mod outcome;
 pub mod plots;
 mod state;
 mod theme;
@@ -31,9 +32,8 @@ mod tune;
 mod widgets;
 
 pub use legend::legend;
-pub use state::{
-    Action, Camera, CompareView, Curve, FrameFacts, Neighbourhood, Side, Theme, TuningResult, ViewState,
-};
+pub use outcome::{Curve, Figure, Outcome, TuningResult};
+pub use state::{Action, Around, Camera, CompareView, FrameFacts, Side, Theme, ViewState};
 
 use drydock_view_model::{Document, Playhead};
 use egui::{Align2, Area, Frame, Id, LayerId, Margin, Order, Panel, ProgressBar, Rect, ScrollArea, UiBuilder};
@@ -88,7 +88,8 @@ impl Ui {
         });
         if view.show_plots {
             let result = facts.tuning.as_deref().filter(|_| view.show_side && view.side == Side::Tune);
-            let panel = Panel::bottom("plots").frame(frame).resizable(true).default_size(214.0).size_range(120.0..=520.0);
+            let panel =
+                Panel::bottom("plots").frame(frame).resizable(true).default_size(216.0).size_range(120.0..=520.0);
             panel.show(ui, |ui| {
                 self.plots.show(ui, doc, playhead, view, self.tune.draft(), result, facts);
             });
@@ -98,11 +99,11 @@ impl Ui {
             panel.show(ui, |ui| self.gcode.show(ui, playhead, doc.timeline()));
         }
         if view.show_side {
-            let panel = Panel::right("side").frame(frame).default_size(268.0).size_range(240.0..=420.0);
+            let panel = Panel::right("side").frame(frame).default_size(296.0).size_range(270.0..=420.0);
             panel.show(ui, |ui| {
                 ScrollArea::vertical().auto_shrink(false).show(ui, |ui| match view.side {
                     Side::View => look::show(ui, doc, playhead.at_ns(), view, facts, &mut actions),
-                    Side::Tune => self.tune.show(ui, facts, &mut actions),
+                    Side::Tune => self.tune.show(ui, view, facts, &mut actions),
                 });
             });
         }

@@ -2,10 +2,10 @@
 
 use crate::legend::legend;
 use crate::state::{Action, Camera, FrameFacts, ViewState};
-use crate::widgets::{range_slider, section};
-use crate::format;
-use drydock_view_model::{ColourBy, Document, Pose};
-use egui::{Button, ComboBox, Grid, RichText, Slider, SliderClamping, Ui};
+use crate::widgets::{Dial, range_slider, section};
+use drydock_view_model::{ColourBy, Document, HeaterPose, Map, Pose};
+use egui::{Align, Button, ComboBox, Grid, Label, Layout, RichText, Ui};
+use std::ops::RangeInclusive;
 
 pub fn show(
     ui: &mut Ui,
@@ -44,16 +44,16 @@ fn colours(ui: &mut Ui, view: &mut ViewState, facts: &FrameFacts, actions: &mut 
     if view.colour_by != before {
         actions.push(Action::ColourBy(view.colour_by));
     }
-    if let Some(known) = facts.legend.as_ref().filter(|l| l.title == view.colour_by.title() || before == view.colour_by) {
+    if let Some(known) = facts.legend.as_ref().filter(|l| l.title == view.colour_by.title() || before == view.colour_by)
+    {
         legend(ui, known);
     }
-    if view.colour_by.map() != drydock_view_model::Map::Categories {
+    if view.colour_by.map() != Map::Categories {
         let mut percent = view.clip.map(|share| f64::from(share) * 100.0);
-        named(ui, "Clip", &format!("{:.0}–{:.0} %", percent[0], percent[1]), |ui| {
-            if range_slider(ui, "Clip", &mut percent, 0.0..=100.0, 1.0) {
-                view.clip = percent.map(|p| (p / 100.0) as f32);
-            }
-        });
+        let value = format!("{:.0}–{:.0} %", percent[0], percent[1]);
+        if range(ui, "Clip", &value, &mut percent, 0.0..=100.0) {
+            view.clip = percent.map(|p| (p / 100.0) as f32);
+        }
     }
 }
 
@@ -66,40 +66,55 @@ fn layers(ui: &mut Ui, count: usize, view: &mut ViewState) {
         None => [0, count - 1],
     }
     .map(|layer| (layer + 1) as f64);
-    named(ui, "Layers", &format!("{}–{} of {count}", shown[0], shown[1]), |ui| {
-        if range_slider(ui, "Layers", &mut shown, 1.0..=count as f64, 1.0) {
-            let chosen = shown.map(|number| number as usize - 1);
-            view.layers = (chosen != [0, count - 1]).then_some(chosen);
-        }
+    let value = format!("{}–{}", shown[0], shown[1]);
+    if range(ui, "Layers", &value, &mut shown, 1.0..=count as f64) {
+        let chosen = shown.map(|number| number as usize - 1);
+        view.layers = (chosen != [0, count - 1]).then_some(chosen);
+    }
+}
+
+/// Name, two handles, and where they stand.
+fn range(ui: &mut Ui, name: &str, value: &str, values: &mut [f64; 2], bounds: RangeInclusive<f64>) -> bool {
+    const VALUE: f32 = 66.0;
+    ui.horizontal(|ui| {
+        named(ui, name);
+        let gap = ui.spacing().item_spacing.x;
+        let width = (ui.available_width() - VALUE - gap).max(40.0);
+        let changed = range_slider(ui, name, width, values, bounds, 1.0);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.label(RichText::new(value).monospace().small()));
+        changed
+    })
+    .inner
+}
+
+/// A control's name, as wide as all of them.
+fn named(ui: &mut Ui, name: &str) -> egui::Id {
+    let size = egui::vec2(44.0, ui.spacing().interact_size.y);
+    let label = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_min_width(size.x);
+        ui.label(name).id
     });
+    label.inner
 }
 
 fn shaking(ui: &mut Ui, view: &mut ViewState) {
-    section(ui, "Resonance");
     ui.horizontal(|ui| {
-        let label = ui.label("Enlarge");
-        ui.spacing_mut().slider_width = (ui.available_width() - 64.0).max(40.0);
-        let slider = Slider::new(&mut view.exaggeration, 1.0..=500.0)
-            .logarithmic(true)
-            .clamping(SliderClamping::Always)
-            .custom_formatter(|value, _| format::ratio(value))
-            .custom_parser(format::parse_ratio)
-            .update_while_editing(false);
-        ui.add(slider).labelled_by(label.id).on_hover_text("How many times displacements are shown enlarged");
+        let label = named(ui, "Enlarge");
+        let dial = Dial::ratio(1.0..=500.0).hint("How many times displacements are shown enlarged");
+        dial.show(ui, ui.available_width(), &mut view.exaggeration, label);
     });
-    ui.checkbox(&mut view.show_ring_down, "Ring-down light")
-        .on_hover_text("Glows while the last excited mode dies away");
 }
 
 fn visible(ui: &mut Ui, view: &mut ViewState) {
     section(ui, "Show");
-    Grid::new("visible").num_columns(2).spacing([14.0, 3.0]).show(ui, |ui| {
-        ui.checkbox(&mut view.show_machine, "Machine");
+    Grid::new("visible").num_columns(3).spacing([12.0, 3.0]).show(ui, |ui| {
         ui.checkbox(&mut view.show_part, "Part");
+        ui.checkbox(&mut view.show_machine, "Machine").on_hover_text("M");
+        ui.checkbox(&mut view.show_trail, "Trail").on_hover_text("The commanded path against the true one  (T)");
         ui.end_row();
-        ui.checkbox(&mut view.show_trail, "Trail").on_hover_text("The commanded path against the true one");
-        ui.checkbox(&mut view.show_whole, "To be printed").on_hover_text("What the playhead has not reached");
-        ui.end_row();
+        ui.checkbox(&mut view.show_whole, "Rest").on_hover_text("What is still to be printed  (W)");
+        ui.checkbox(&mut view.show_ring_down, "Ring-down")
+            .on_hover_text("A light that glows while the last excited mode dies away");
         ui.checkbox(&mut view.shadows, "Shadows");
         ui.end_row();
     });
@@ -107,75 +122,77 @@ fn visible(ui: &mut Ui, view: &mut ViewState) {
 
 fn camera(ui: &mut Ui, view: &mut ViewState, actions: &mut Vec<Action>) {
     section(ui, "Camera");
-    let width = (ui.available_width() - 8.0) / 3.0;
-    Grid::new("camera").num_columns(3).spacing([4.0, 4.0]).show(ui, |ui| {
+    let columns = 5;
+    let width = (ui.available_width() - 4.0 * (columns - 1) as f32) / columns as f32;
+    let size = egui::vec2(width, 19.0);
+    Grid::new("camera").num_columns(columns).min_col_width(width).spacing([4.0, 4.0]).show(ui, |ui| {
         for (i, (camera, name)) in Camera::ALL.into_iter().enumerate() {
-            if ui.add(Button::new(name).min_size(egui::vec2(width, 19.0))).clicked() {
+            if ui.add_sized(size, Button::new(RichText::new(name).small())).clicked() {
                 view.camera = Some(camera);
             }
-            if i % 3 == 2 {
+            if i % columns == columns - 1 {
                 ui.end_row();
             }
         }
+        let picture = Button::new(RichText::new("Picture").small());
+        if ui.add_sized(size, picture).on_hover_text("Save what is shown as a PNG  (Ctrl S)").clicked() {
+            actions.push(Action::Shot);
+        }
     });
-    ui.horizontal(|ui| {
-        ui.checkbox(&mut view.follow_nozzle, "Follow the nozzle");
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.button("Picture").on_hover_text("Save what is shown as a PNG  (Ctrl S)").clicked() {
-                actions.push(Action::Shot);
-            }
-        });
-    });
+    ui.checkbox(&mut view.follow_nozzle, "Follow the nozzle").on_hover_text("F");
 }
 
 fn figures(ui: &mut Ui, pose: &Pose) {
-    let mono = |text: String| RichText::new(text).monospace();
-    let weak = |text: &str| RichText::new(text).small().weak();
-    let right = |ui: &mut Ui, text: RichText| {
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| ui.label(text));
-    };
-    let width = (ui.available_width() - 3.0 * 8.0 - 18.0) / 3.0;
-    Grid::new("place").num_columns(4).min_col_width(18.0).spacing([8.0, 1.0]).show(ui, |ui| {
-        ui.label("");
-        for head in ["plan mm", "true mm", "off µm"] {
-            ui.set_min_width(width);
-            right(ui, weak(head));
-        }
-        ui.end_row();
-        for (axis, name) in ["X", "Y", "Z"].into_iter().enumerate() {
-            ui.label(weak(name));
-            right(ui, mono(format!("{:.3}", pose.commanded_mm[axis])));
-            right(ui, mono(format!("{:.3}", pose.nozzle_mm[axis])));
-            right(ui, mono(format!("{:+.1}", pose.displacement_mm()[axis] * 1e3)));
-            ui.end_row();
-        }
+    table(ui, ["plan mm", "true mm", "off µm"], || {
+        ["X", "Y", "Z"].into_iter().enumerate().map(|(axis, name)| {
+            let off_um = pose.displacement_mm()[axis] * 1e3;
+            let values = [
+                format!("{:.3}", pose.commanded_mm[axis]),
+                format!("{:.3}", pose.nozzle_mm[axis]),
+                format!("{off_um:+.1}"),
+            ];
+            (name, values)
+        })
     });
-    if pose.heaters.is_empty() {
-        return;
+    if !pose.heaters.is_empty() {
+        table(ui, ["°C", "target", "duty"], || {
+            pose.heaters.iter().map(|heater| {
+                let HeaterPose { measured_c, target_c, duty, .. } = heater;
+                let values = [format!("{measured_c:.1}"), format!("{target_c:.0}"), format!("{:.0} %", duty * 100.0)];
+                (heater.name.as_str(), values)
+            })
+        });
     }
-    Grid::new("heat").num_columns(4).min_col_width(40.0).spacing([8.0, 1.0]).show(ui, |ui| {
-        ui.label("");
-        for head in ["°C", "target", "duty"] {
-            right(ui, weak(head));
-        }
-        ui.end_row();
-        for heater in &pose.heaters {
-            ui.label(weak(&heater.name));
-            right(ui, mono(format!("{:.1}", heater.measured_c)));
-            right(ui, mono(format!("{:.0}", heater.target_c)));
-            right(ui, mono(format!("{:.0} %", heater.duty * 100.0)));
-            ui.end_row();
-        }
-    });
 }
 
-/// A control with its name on the left and what it stands at on the right.
-fn named(ui: &mut Ui, name: &str, value: &str, control: impl FnOnce(&mut Ui)) {
-    ui.horizontal(|ui| {
-        ui.label(name);
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.label(RichText::new(value).monospace());
+/// Rows of a name and three figures, in columns of one width.
+fn table<'a, I>(ui: &mut Ui, heads: [&str; 3], rows: impl FnOnce() -> I)
+where
+    I: Iterator<Item = (&'a str, [String; 3])>,
+{
+    const NAME: f32 = 62.0;
+    let width = (ui.available_width() - NAME) / 3.0;
+    let cells = |ui: &mut Ui, name: RichText, cells: [RichText; 3]| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 0.0;
+            ui.spacing_mut().interact_size.y = 15.0;
+            let cell = |ui: &mut Ui, width: f32, layout: Layout, text: RichText| {
+                ui.allocate_ui_with_layout(egui::vec2(width, 15.0), layout, |ui| {
+                    ui.set_min_width(width);
+                    ui.add(Label::new(text).truncate());
+                });
+            };
+            cell(ui, NAME, Layout::left_to_right(Align::Center), name);
+            for text in cells {
+                cell(ui, width, Layout::right_to_left(Align::Center), text);
+            }
         });
+    };
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        cells(ui, RichText::new(""), heads.map(|head| RichText::new(head).small().weak()));
+        for (name, values) in rows() {
+            cells(ui, RichText::new(name).small(), values.map(|value| RichText::new(value).monospace()));
+        }
     });
-    control(ui);
 }

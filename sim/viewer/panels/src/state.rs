@@ -1,7 +1,8 @@
 //! What the panels and the three-dimensional view share: what is to be shown, what the user asks for, what the
 //! application knows.
 
-use drydock_view_model::{ColourBy, Legend, Settings};
+use crate::outcome::TuningResult;
+use drydock_view_model::{ColourBy, Document, Legend, Settings};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct ViewState {
     pub show_gcode: bool,
     pub show_side: bool,
     pub side: Side,
+    /// How much of the print is simulated again when a setting changes.
+    pub around: Around,
     pub show_plots: bool,
     /// The plots that are shown, by [`crate::plots::Plot::title`].
     pub plots: Vec<String>,
@@ -61,6 +64,7 @@ impl Default for ViewState {
             show_gcode: true,
             show_side: true,
             side: Side::View,
+            around: Around::Corner,
             show_plots: true,
             plots: vec!["Velocity".into(), "Accelerometer".into(), "Spectrum".into()],
         }
@@ -80,6 +84,30 @@ pub enum Side {
     #[default]
     View,
     Tune,
+}
+
+/// The neighbourhood of the playhead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Around {
+    #[default]
+    Corner,
+    Layer,
+}
+
+impl Around {
+    /// From this long before the playhead to as long after it, s.
+    pub fn seconds(self, doc: &Document, at_ns: u64) -> f64 {
+        const CORNER_S: f64 = 0.4;
+        const LONGEST_S: f64 = 30.0;
+        let timeline = doc.timeline();
+        match (self, timeline.layer_at(at_ns).and_then(|layer| timeline.layers().get(layer))) {
+            (Around::Layer, Some(layer)) => {
+                let away_ns = at_ns.abs_diff(layer.span_ns.start).max(at_ns.abs_diff(layer.span_ns.end));
+                (away_ns as f64 * 1e-9).clamp(CORNER_S, LONGEST_S)
+            }
+            _ => CORNER_S,
+        }
+    }
 }
 
 /// How a second recording is shown.
@@ -166,36 +194,4 @@ pub struct FrameFacts {
     pub tuning: Option<Arc<TuningResult>>,
     /// The block for printer.cfg, after [`Action::WriteConfig`].
     pub config_block: Option<String>,
-}
-
-/// A neighbourhood of the playhead, as it was and with other settings.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TuningResult {
-    /// What was simulated, such as "corner at 12.345 s".
-    pub what: String,
-    /// The settings of `after`.
-    pub settings: Settings,
-    pub before: Neighbourhood,
-    pub after: Neighbourhood,
-    /// Wall time that the simulation took.
-    pub wall_s: f64,
-}
-
-/// What a piece of the run looked like.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Neighbourhood {
-    /// Largest distance of the nozzle from the wall it should have drawn.
-    pub peak_um: f64,
-    /// Simulated time that it takes.
-    pub duration_s: f64,
-    /// Those that have the same name before and after are drawn over each other.
-    pub curves: Vec<Curve>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curve {
-    pub name: String,
-    pub unit: String,
-    /// Seconds from the beginning of the neighbourhood, and the value.
-    pub points: Vec<[f64; 2]>,
 }

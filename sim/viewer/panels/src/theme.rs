@@ -59,6 +59,8 @@ fn dress(style: &mut Style, dark: bool) {
     spacing.button_padding = Vec2::new(6.0, 2.0);
     spacing.interact_size.y = 19.0;
     spacing.slider_rail_height = 4.0;
+    // A bar that floats over the controls would take their drags.
+    spacing.scroll = egui::style::ScrollStyle::solid();
     let visuals = &mut style.visuals;
     let grey = |level: u8| Color32::from_gray(level);
     if dark {

@@ -1,9 +1,9 @@
 //! The transport bar: where in the run one is, how fast it plays, and the three times.
 
-use crate::widgets::{Icon, icon_button, scrub};
+use crate::widgets::{Dial, Icon, icon_button, scrub};
 use crate::{format, theme};
 use drydock_view_model::{FASTEST, Playhead, SLOWEST, Timeline};
-use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, WidgetInfo, WidgetType};
+use egui::{Align, DragValue, Layout, RichText, Ui, WidgetInfo, WidgetType};
 
 /// What the transport bar keeps: how simulated time went against wall time of late.
 #[derive(Default)]
@@ -86,16 +86,9 @@ fn buttons(ui: &mut Ui, playhead: &mut Playhead) {
 
 fn speed(ui: &mut Ui, playhead: &mut Playhead) {
     let mut speed = playhead.speed();
-    ui.spacing_mut().slider_width = 150.0;
-    let slider = Slider::new(&mut speed, SLOWEST..=FASTEST)
-        .logarithmic(true)
-        .clamping(SliderClamping::Always)
-        .custom_formatter(|value, _| format::ratio(value))
-        .custom_parser(format::parse_ratio)
-        .update_while_editing(false);
     let label = ui.label(RichText::new("Speed").weak());
-    let response = ui.add(slider).labelled_by(label.id).on_hover_text("Half [  twice ]  real time \\");
-    if response.changed() {
+    let dial = Dial::ratio(SLOWEST..=FASTEST).hint("Half [  twice ]  as fast as the printer \\");
+    if dial.show(ui, 230.0, &mut speed, label.id) {
         playhead.set_speed(speed);
     }
 }

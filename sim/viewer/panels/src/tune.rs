@@ -1,12 +1,14 @@
 //! The settings of the printer: change one, and the neighbourhood of the playhead is simulated with it.
 
-use crate::state::{Action, FrameFacts, TuningResult};
-use crate::widgets::section;
+use crate::outcome::TuningResult;
+use crate::state::{Action, Around, FrameFacts, ViewState};
+use crate::widgets::{Dial, section};
 use crate::{format, theme};
 use drydock_view_model::settings::{DAMPING, SHAPERS};
 use drydock_view_model::{HeaterGains, Settings, Shaper};
-use egui::{ComboBox, DragValue, Grid, RichText, Slider, SliderClamping, Spinner, TextEdit, TextStyle, Ui};
-use std::ops::RangeInclusive;
+use egui::{
+    Align, ComboBox, DragValue, Grid, Label, Layout, RichText, Spinner, TextEdit, TextStyle, Ui, WidgetInfo, WidgetType,
+};
 
 /// What the panel stands at.
 #[derive(Default)]
@@ -36,26 +38,30 @@ impl Tune {
         }
     }
 
-    pub fn show(&mut self, ui: &mut Ui, facts: &FrameFacts, actions: &mut Vec<Action>) {
+    pub fn show(&mut self, ui: &mut Ui, view: &mut ViewState, facts: &FrameFacts, actions: &mut Vec<Action>) {
         let (Some(recorded), Some(draft)) = (self.recorded.as_ref(), self.draft.as_mut()) else {
             ui.add_space(8.0);
             ui.label(RichText::new("This recording cannot be simulated again here.").weak());
             return;
         };
-        let before = draft.clone();
+        let before = (draft.clone(), view.around);
         ui.horizontal(|ui| {
             let changed = draft != recorded;
             if ui.add_enabled(changed, egui::Button::new("Reset")).on_hover_text("As the run had it").clicked() {
                 *draft = recorded.clone();
             }
-            let write = egui::Button::new("Write to printer.cfg");
+            let write = egui::Button::new("To printer.cfg");
             if ui.add_enabled(changed, write).on_hover_text("The SAVE_CONFIG block with what was changed").clicked() {
                 actions.push(Action::WriteConfig(draft.clone()));
             }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.selectable_value(&mut view.around, Around::Layer, "Layer");
+                ui.selectable_value(&mut view.around, Around::Corner, "Corner");
+            });
         });
         outcome(ui, facts);
         controls(ui, draft, recorded);
-        if *draft != before {
+        if (&*draft, view.around) != (&before.0, before.1) {
             self.changed_s = Some(ui.input(|i| i.time));
         }
         self.send_when_settled(ui, actions);
@@ -78,47 +84,41 @@ impl Tune {
 
 fn controls(ui: &mut Ui, draft: &mut Settings, recorded: &Settings) {
     section(ui, "Input shaper");
-    Grid::new("shapers").num_columns(2).spacing([8.0, 3.0]).show(ui, |ui| {
-        shaper(ui, "X", &mut draft.shaper_x, recorded.shaper_x.as_ref());
-        shaper(ui, "Y", &mut draft.shaper_y, recorded.shaper_y.as_ref());
-    });
+    shaper(ui, "X", &mut draft.shaper_x, recorded.shaper_x.as_ref());
+    shaper(ui, "Y", &mut draft.shaper_y, recorded.shaper_y.as_ref());
     section(ui, "Pressure advance");
-    Grid::new("pressure").num_columns(2).spacing([8.0, 3.0]).show(ui, |ui| {
-        let most = if recorded.pressure_advance_s > 0.12 { 1.5 } else { 0.2 };
-        let (value, was) = (&mut draft.pressure_advance_s, recorded.pressure_advance_s);
-        slider(ui, "Advance", value, was, 0.0..=most, " s", 4, false);
-        slider(ui, "Smooth time", &mut draft.smooth_time_s, recorded.smooth_time_s, 0.005..=0.2, " s", 3, false);
-    });
+    let most = if recorded.pressure_advance_s > 0.12 { 1.5 } else { 0.2 };
+    let (value, was) = (&mut draft.pressure_advance_s, recorded.pressure_advance_s);
+    setting(ui, "Advance", value, was, Dial::value(0.0..=most, " s", 4));
+    let (value, was) = (&mut draft.smooth_time_s, recorded.smooth_time_s);
+    setting(ui, "Smooth time", value, was, Dial::value(0.005..=0.2, " s", 3));
     section(ui, "Motion");
-    Grid::new("motion").num_columns(2).spacing([8.0, 3.0]).show(ui, |ui| {
-        let (value, was) = (&mut draft.max_accel_mm_s2, recorded.max_accel_mm_s2);
-        slider(ui, "Max accel", value, was, 100.0..=50_000.0, " mm/s²", 0, true);
-        let (value, was) = (&mut draft.square_corner_velocity_mm_s, recorded.square_corner_velocity_mm_s);
-        slider(ui, "Corner velocity", value, was, 0.0..=30.0, " mm/s", 1, false);
-    });
+    let (value, was) = (&mut draft.max_accel_mm_s2, recorded.max_accel_mm_s2);
+    setting(ui, "Max accel", value, was, Dial::value(100.0..=50_000.0, " mm/s²", 0).logarithmic());
+    let (value, was) = (&mut draft.square_corner_velocity_mm_s, recorded.square_corner_velocity_mm_s);
+    setting(ui, "Corner velocity", value, was, Dial::value(0.0..=30.0, " mm/s", 1));
     if !draft.heaters.is_empty() {
-        section(ui, "PID");
-        Grid::new("pid").num_columns(4).spacing([6.0, 3.0]).show(ui, |ui| {
-            for (i, heater) in draft.heaters.iter_mut().enumerate() {
-                gains(ui, heater, recorded.heaters.get(i));
-            }
-        });
+        section(ui, "PID: Kp, Ki, Kd");
+        for (i, heater) in draft.heaters.iter_mut().enumerate() {
+            gains(ui, heater, recorded.heaters.get(i));
+        }
     }
 }
 
 fn shaper(ui: &mut Ui, axis: &str, shaper: &mut Option<Shaper>, was: Option<&Shaper>) {
     const NONE: &str = "none";
-    let label = name(ui, &format!("Shaper {axis}"), shaper.as_ref().map(|s| &s.kind) != was.map(|s| &s.kind));
     let kind = shaper.as_ref().map_or(NONE.to_string(), |s| s.kind.clone());
     let mut chosen = kind.clone();
-    let combo = ComboBox::from_id_salt(("shaper", axis)).selected_text(&kind).width(ui.available_width().max(100.0));
-    let combo = combo.show_ui(ui, |ui| {
-        for choice in [NONE].into_iter().chain(SHAPERS) {
-            ui.selectable_value(&mut chosen, choice.to_string(), choice);
-        }
+    let changed = shaper.as_ref().map(|s| &s.kind) != was.map(|s| &s.kind);
+    row(ui, &format!("Shaper {axis}"), changed, |ui, label| {
+        let combo = ComboBox::from_id_salt(("shaper", axis)).selected_text(&kind).width(ui.available_width());
+        let combo = combo.show_ui(ui, |ui| {
+            for choice in [NONE].into_iter().chain(SHAPERS) {
+                ui.selectable_value(&mut chosen, choice.to_string(), choice);
+            }
+        });
+        combo.response.labelled_by(label);
     });
-    combo.response.labelled_by(label);
-    ui.end_row();
     if chosen != kind {
         let old = shaper.take().or(was.cloned());
         let freq_hz = old.as_ref().map_or(50.0, |s| s.freq_hz);
@@ -127,56 +127,45 @@ fn shaper(ui: &mut Ui, axis: &str, shaper: &mut Option<Shaper>, was: Option<&Sha
     }
     if let Some(shaper) = shaper {
         let was = was.map_or(f64::NAN, |s| s.freq_hz);
-        slider(ui, &format!("Frequency {axis}"), &mut shaper.freq_hz, was, 10.0..=150.0, " Hz", 1, false);
+        setting(ui, &format!("Frequency {axis}"), &mut shaper.freq_hz, was, Dial::value(10.0..=150.0, " Hz", 1));
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn slider(
-    ui: &mut Ui,
-    title: &str,
-    value: &mut f64,
-    was: f64,
-    range: RangeInclusive<f64>,
-    unit: &str,
-    decimals: usize,
-    logarithmic: bool,
-) {
-    let label = name(ui, title, *value != was && !was.is_nan());
-    ui.spacing_mut().slider_width = (ui.available_width() - 88.0).max(60.0);
-    let slider = Slider::new(value, range)
-        .suffix(unit)
-        .max_decimals(decimals)
-        .logarithmic(logarithmic)
-        .clamping(SliderClamping::Edits)
-        .update_while_editing(false);
-    let response = ui.add(slider).labelled_by(label);
-    if was.is_finite() {
-        response.on_hover_text(format!("The run had {}{unit}", format::significant(was, 5)));
-    }
-    ui.end_row();
+fn setting(ui: &mut Ui, title: &str, value: &mut f64, was: f64, dial: Dial) {
+    let dial = if was.is_nan() { dial } else { dial.hint(format!("The run had {}", format::significant(was, 5))) };
+    row(ui, title, *value != was && !was.is_nan(), |ui, label| {
+        dial.show(ui, ui.available_width(), value, label);
+    });
 }
 
 fn gains(ui: &mut Ui, heater: &mut HeaterGains, was: Option<&HeaterGains>) {
     let title = heater.name.clone();
-    name(ui, &title, was.is_some_and(|was| was != heater));
-    for (letter, value) in [("Kp", &mut heater.kp), ("Ki", &mut heater.ki), ("Kd", &mut heater.kd)] {
-        let speed = (value.abs() * 0.01).max(0.001);
-        let field = DragValue::new(value)
-            .speed(speed)
-            .range(0.0..=1e6)
-            .max_decimals(3)
-            .prefix(format!("{letter} "))
-            .update_while_editing(false);
-        ui.add(field).on_hover_text(format!("{letter} of {title}"));
-    }
-    ui.end_row();
+    row(ui, &title, was.is_some_and(|was| was != heater), |ui, _| {
+        let gap = ui.spacing().item_spacing.x;
+        let size = egui::vec2((ui.available_width() - 2.0 * gap) / 3.0, ui.spacing().interact_size.y);
+        for (letter, value) in [("Kp", &mut heater.kp), ("Ki", &mut heater.ki), ("Kd", &mut heater.kd)] {
+            let speed = (value.abs() * 0.01).max(0.001);
+            let field = DragValue::new(value).speed(speed).range(0.0..=1e6).max_decimals(3).update_while_editing(false);
+            let response = ui.add_sized(size, field).on_hover_text(format!("{letter} of {title}"));
+            if !response.has_focus() {
+                response.widget_info(|| WidgetInfo::labeled(WidgetType::DragValue, true, format!("{letter} {title}")));
+            }
+        }
+    });
 }
 
-/// A setting's name; strong where it is not what the run had.
-fn name(ui: &mut Ui, title: &str, changed: bool) -> egui::Id {
-    let text = RichText::new(title);
-    ui.label(if changed { text.strong() } else { text }).id
+/// A setting's name, strong where it is not what the run had, and what it is set with.
+fn row(ui: &mut Ui, title: &str, changed: bool, control: impl FnOnce(&mut Ui, egui::Id)) {
+    const NAMES: f32 = 94.0;
+    ui.horizontal(|ui| {
+        let size = egui::vec2(NAMES, ui.spacing().interact_size.y);
+        let label = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(NAMES);
+            let text = RichText::new(title);
+            ui.add(Label::new(if changed { text.strong() } else { text }).truncate()).id
+        });
+        control(ui, label.inner);
+    });
 }
 
 /// What came out, before and after; its curves are among the plots.
@@ -202,20 +191,17 @@ fn outcome(ui: &mut Ui, facts: &FrameFacts) {
 }
 
 fn figures(ui: &mut Ui, result: &TuningResult) {
-    let mono = |value: f64, digits: usize| RichText::new(format::significant(value, digits)).monospace();
+    let mono = |value: f64| RichText::new(format::significant(value, 4)).monospace();
     Grid::new("outcome").num_columns(4).spacing([12.0, 2.0]).striped(true).show(ui, |ui| {
         for head in ["", "before", "after", "change"] {
             ui.label(RichText::new(head).small().weak());
         }
         ui.end_row();
-        for (name, before, after, digits) in [
-            ("Peak off the wall, µm", result.before.peak_um, result.after.peak_um, 3),
-            ("Time, s", result.before.duration_s, result.after.duration_s, 4),
-        ] {
-            ui.label(name);
-            ui.label(mono(before, digits));
-            ui.label(mono(after, digits));
-            let change = 100.0 * (after / before - 1.0);
+        for (before, after) in result.before.figures.iter().zip(&result.after.figures) {
+            ui.label(&after.name);
+            ui.label(mono(before.value));
+            ui.label(mono(after.value));
+            let change = 100.0 * (after.value / before.value - 1.0);
             let colour = match () {
                 () if change < -0.5 => theme::better(ui.visuals()),
                 () if change > 0.5 => theme::warning(ui.visuals()),

@@ -1,8 +1,8 @@
 //! Curves over time.
 
+use super::Plot;
 use super::frame::{air, head, reading};
 use super::window::Window;
-use super::Plot;
 use crate::{format, theme};
 use drydock_view_model::{Channel, Document, Playhead};
 use egui::{Color32, Ui};
@@ -94,7 +94,9 @@ impl Curves {
         }
         for (channel, style) in channels {
             let quiet = match channel {
-                Channel::CommandedPosition(2) | Channel::CommandedVelocity(2) | Channel::CommandedAcceleration(2) => true,
+                Channel::CommandedPosition(2) | Channel::CommandedVelocity(2) | Channel::CommandedAcceleration(2) => {
+                    true
+                }
                 Channel::Displacement(2) | Channel::Accelerometer { axis: 2, .. } => true,
                 _ => false,
             };
@@ -204,7 +206,7 @@ fn within(points: &[[f64; 2]], from_s: f64, to_s: f64) -> &[[f64; 2]] {
 }
 
 /// The value of a curve at a time, between two of its points.
-fn value_at(points: &[[f64; 2]], at_s: f64) -> Option<f64> {
+pub(crate) fn value_at(points: &[[f64; 2]], at_s: f64) -> Option<f64> {
     let next = points.partition_point(|p| p[0] <= at_s);
     let before = *points.get(next.checked_sub(1)?)?;
     let Some(after) = points.get(next) else { return Some(before[1]) };

@@ -14,21 +14,28 @@ pub fn head(ui: &mut Ui, title: &str, unit: &str, rest: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// A curve's name in its colour, and its value. Gives whether it was clicked.
+/// A curve's name in its colour, and its value where there is room. Gives whether it was clicked.
 pub fn reading(ui: &mut Ui, colour: Color32, name: &str, value: &str, hidden: bool) -> bool {
     ui.spacing_mut().item_spacing.x = 3.0;
+    let room = ui.available_width() - 18.0 - LETTER * name.chars().count() as f32;
+    if room < 0.0 {
+        return false;
+    }
     let colour = if hidden { colour.gamma_multiply(0.3) } else { colour };
     let (rect, _) = ui.allocate_exact_size(vec2(8.0, 12.0), Sense::hover());
     ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(2.0, colour));
     let text = RichText::new(name).small();
     let label = egui::Label::new(if hidden { text.weak() } else { text }).sense(Sense::click());
     let clicked = ui.add(label).on_hover_text("Show or hide this curve").clicked();
-    if !hidden && !value.is_empty() {
+    if !hidden && !value.is_empty() && room > LETTER * value.chars().count() as f32 + 3.0 {
         ui.label(RichText::new(value).monospace().small());
     }
     ui.add_space(4.0);
     clicked
 }
+
+/// Width of a letter, about.
+const LETTER: f32 = 6.0;
 
 /// In the middle of a plot that has nothing to show.
 pub fn nothing(ui: &mut Ui, why: &str) {

@@ -72,7 +72,12 @@ impl Frequency {
             ("y", 1, &tuned.shaper_y, recorded.and_then(|r| r.shaper_y.as_ref())),
         ]
         .into_iter()
-        .map(|(axis, colour, now, then)| ShaperCurve { axis, colour, now: response(now.as_ref()), then: response(then) })
+        .map(|(axis, colour, now, then)| ShaperCurve {
+            axis,
+            colour,
+            now: response(now.as_ref()),
+            then: response(then),
+        })
         .collect();
         head(ui, "Shaper", "% left", |ui| {
             for curve in &curves {
@@ -97,7 +102,10 @@ impl Frequency {
                 let colour = theme::curve(curve.colour);
                 if let Some(then) = curve.then.filter(|then| curve.now.as_ref() != Some(then)) {
                     ui.line(
-                        Line::new("", then).color(colour.gamma_multiply(0.6)).style(LineStyle::dashed_dense()).allow_hover(false),
+                        Line::new("", then)
+                            .color(colour.gamma_multiply(0.6))
+                            .style(LineStyle::dashed_dense())
+                            .allow_hover(false),
                     );
                 }
                 if let Some(now) = curve.now {
@@ -105,7 +113,8 @@ impl Frequency {
                 }
             }
         });
-        self.cursor_hz = shown.response.hover_pos().map(|p| shown.transform.value_from_position(p).x).or(self.cursor_hz);
+        self.cursor_hz =
+            shown.response.hover_pos().map(|p| shown.transform.value_from_position(p).x).or(self.cursor_hz);
     }
 
     fn update(&mut self, doc: &mut Document, at_ns: u64) {
@@ -139,7 +148,7 @@ impl Frequency {
             .max_by(|a, b| self.total(*a).total_cmp(&self.total(*b)))
             .map(|i| format!("peak {:.1} Hz", self.freq_hz[i]));
         if let Some(text) = self.cursor_hz.map(|hz| format!("{hz:.1} Hz")).or(peak) {
-            ui.label(RichText::new(text).monospace().small().weak());
+            ui.add(egui::Label::new(RichText::new(text).monospace().small().weak()).truncate());
         }
     }
 

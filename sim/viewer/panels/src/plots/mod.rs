@@ -7,10 +7,12 @@ mod spectrogram;
 mod tuning;
 mod window;
 
-use crate::state::{FrameFacts, TuningResult, ViewState};
+use crate::outcome::TuningResult;
+use crate::state::{FrameFacts, ViewState};
 use curves::Curves;
+pub(crate) use curves::value_at;
 use drydock_view_model::{Channel, Document, Playhead, Settings};
-use egui::{Align, Layout, RichText, ScrollArea, Ui, Vec2};
+use egui::{Align, Layout, RichText, ScrollArea, Sense, Ui, UiBuilder, Vec2};
 use frequency::Frequency;
 use spectrogram::Spectrogram;
 use window::Window;
@@ -110,7 +112,7 @@ impl Cell<'_> {
     }
 }
 
-const LEAST_WIDTH: f32 = 300.0;
+const LEAST_WIDTH: f32 = 220.0;
 const LEAST_HEIGHT: f32 = 120.0;
 
 impl Plots {
@@ -158,15 +160,16 @@ impl Plots {
             for row in cells.chunks(columns) {
                 ui.horizontal_top(|ui| {
                     for cell in row {
-                        ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-                            ui.set_min_size(size);
-                            ui.set_max_size(size);
-                            ui.push_id(cell.title(), |ui| match (cell, result) {
-                                (Cell::Outcome(name), Some(result)) => tuning::show(ui, result, name),
-                                (Cell::Plot(plot), _) => self.plot(ui, *plot, doc, playhead, tuned, facts),
-                                (Cell::Outcome(_), None) => {}
-                            });
-                        });
+                        // A cell that asks for more than its place does not push the others away.
+                        let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+                        let builder = UiBuilder::new().id_salt(cell.title()).max_rect(rect);
+                        let mut ui = ui.new_child(builder.layout(Layout::top_down(Align::Min)));
+                        ui.shrink_clip_rect(rect);
+                        match (cell, result) {
+                            (Cell::Outcome(name), Some(result)) => tuning::show(&mut ui, result, name),
+                            (Cell::Plot(plot), _) => self.plot(&mut ui, *plot, doc, playhead, tuned, facts),
+                            (Cell::Outcome(_), None) => {}
+                        }
                     }
                 });
             }
@@ -187,7 +190,7 @@ impl Plots {
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if ui.small_button("Fit").on_hover_text("The whole run (double click)").clicked() {
+                if ui.small_button("Whole run").on_hover_text("Double click over a plot").clicked() {
                     self.window.fit(playhead);
                 }
                 ui.label(RichText::new(window::length(self.window.length_s())).monospace().weak())

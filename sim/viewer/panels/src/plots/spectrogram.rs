@@ -27,7 +27,8 @@ impl Spectrogram {
     pub fn show(&mut self, ui: &mut Ui, doc: &mut Document, playhead: &mut Playhead, window: &mut Window) {
         let mut cursor_hz = None;
         head(ui, "Spectrogram", "Hz", |ui| {
-            ui.label(RichText::new(format!("{RANGE_DB:.0} dB from dark to bright")).small().weak());
+            let text = RichText::new(format!("{RANGE_DB:.0} dB from dark to bright")).small().weak();
+            ui.add(egui::Label::new(text).truncate());
         });
         if window.length_s() > LONGEST_S {
             return nothing(ui, "Zoom in to a minute or less");

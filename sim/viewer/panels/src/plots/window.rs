@@ -3,7 +3,7 @@
 use crate::theme;
 use drydock_view_model::Playhead;
 use egui::{Color32, CursorIcon, PointerButton, Rect, Response, Sense, Stroke, Ui, Vec2b};
-use egui_plot::{GridMark, Plot, PlotTransform, PlotUi, VLine};
+use egui_plot::{GridInput, GridMark, Plot, PlotTransform, PlotUi, VLine};
 
 /// Left and right end in seconds, the same for all plots.
 pub struct Window {
@@ -84,7 +84,7 @@ impl Window {
 
     /// A plot over this window: what is common to all of them.
     pub fn plot<'a>(&self, id: &'static str) -> Plot<'a> {
-        bare(id).x_axis_formatter(|mark, _| tick(mark)).sense(Sense::click_and_drag())
+        bare(id).x_axis_formatter(|mark, _| tick(mark, "s")).sense(Sense::click_and_drag())
     }
 
     /// Sets the ends, and draws playhead, pointer and drag.
@@ -189,13 +189,41 @@ pub fn bare<'a>(id: &'static str) -> Plot<'a> {
         .show_y(false)
         .auto_bounds(Vec2b::FALSE)
         .set_margin_fraction(egui::Vec2::ZERO)
+        .x_grid_spacer(|input| marks(input, 56.0))
+        .y_grid_spacer(|input| marks(input, 30.0))
+        .y_axis_formatter(|mark, _| value(mark))
         .y_axis_min_width(34.0)
 }
 
+/// Steps of 1, 2 or 5, so far apart that each can have a label.
+fn marks(input: GridInput, pixels: f64) -> Vec<GridMark> {
+    // egui_plot gives the step that takes up eight pixels.
+    let least = input.base_step_size * pixels / 8.0;
+    let power = 10f64.powf(least.log10().floor());
+    let step_size = [1.0, 2.0, 5.0, 10.0].into_iter().map(|s| s * power).find(|s| *s >= least).unwrap_or(least);
+    let (low, high) = input.bounds;
+    let (first, last) = ((low / step_size).ceil() as i64, (high / step_size).floor() as i64);
+    (first..=last.min(first + 100)).map(|i| GridMark { value: i as f64 * step_size, step_size }).collect()
+}
+
+/// As many digits as the distance of the marks asks for; thousands and millions by a letter.
+fn value(mark: GridMark) -> String {
+    let (scale, letter) = match mark.step_size {
+        step if step >= 1e6 => (1e6, "M"),
+        step if step >= 1e3 => (1e3, "k"),
+        _ => (1.0, ""),
+    };
+    let decimals = (-(mark.step_size / scale).log10().floor()).clamp(0.0, 6.0) as usize;
+    match mark.value == 0.0 {
+        true => "0".into(),
+        false => format!("{:.decimals$}{letter}", mark.value / scale).replace('-', "−"),
+    }
+}
+
 /// As many digits as the distance of the marks asks for.
-fn tick(mark: GridMark) -> String {
+pub fn tick(mark: GridMark, unit: &str) -> String {
     let decimals = (-mark.step_size.log10().floor()).clamp(0.0, 6.0) as usize;
-    format!("{:.decimals$} s", mark.value)
+    format!("{:.decimals$} {unit}", mark.value)
 }
 
 /// A length of time: `2 s`, `35 ms`, `12 min`.

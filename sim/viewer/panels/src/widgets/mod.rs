@@ -1,9 +1,11 @@
 //! What egui does not have.
 
+pub mod dial;
 pub mod icon;
 pub mod range;
 pub mod scrub;
 
+pub use dial::Dial;
 pub use icon::{Icon, icon_button};
 pub use range::range_slider;
 pub use scrub::scrub;

@@ -5,8 +5,15 @@ use std::ops::RangeInclusive;
 
 /// Two handles between bounds, in whole steps; the lower never passes the upper. The handles are called "`name` from" and
 /// "`name` to". Gives whether the values changed.
-pub fn range_slider(ui: &mut Ui, name: &str, values: &mut [f64; 2], bounds: RangeInclusive<f64>, step: f64) -> bool {
-    let (rect, whole) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 16.0), Sense::hover());
+pub fn range_slider(
+    ui: &mut Ui,
+    name: &str,
+    width: f32,
+    values: &mut [f64; 2],
+    bounds: RangeInclusive<f64>,
+    step: f64,
+) -> bool {
+    let (rect, whole) = ui.allocate_exact_size(Vec2::new(width, 16.0), Sense::hover());
     let (least, most) = (*bounds.start(), *bounds.end());
     let track = rect.shrink2(Vec2::new(7.0, 0.0));
     let place = |value: f64| match most > least {
@@ -17,13 +24,23 @@ pub fn range_slider(ui: &mut Ui, name: &str, values: &mut [f64; 2], bounds: Rang
     let mut handles: Vec<Response> = Vec::with_capacity(2);
     for (end, word) in ["from", "to"].into_iter().enumerate() {
         let handle = Rect::from_center_size(pos2(place(values[end]), rect.center().y), Vec2::new(14.0, 16.0));
-        let response = ui.interact(handle, whole.id.with(word), Sense::drag()).on_hover_cursor(CursorIcon::ResizeHorizontal);
+        let response =
+            ui.interact(handle, whole.id.with(word), Sense::drag()).on_hover_cursor(CursorIcon::ResizeHorizontal);
+        let together = whole.id.with("together");
+        if response.drag_started() {
+            ui.data_mut(|d| d.insert_temp(together, (values[0] == values[1]).then_some(values[0])));
+        }
         if response.dragged()
             && let Some(pointer) = response.interact_pointer_pos()
         {
             let share = f64::from(((pointer.x - track.left()) / track.width()).clamp(0.0, 1.0));
             let value = (least + ((most - least) * share / step).round() * step).clamp(least, most);
-            values[end] = if end == 0 { value.min(values[1]) } else { value.max(values[0]) };
+            // Of two handles at one place, the one that can go that way is meant.
+            match ui.data(|d| d.get_temp::<Option<f64>>(together)).flatten() {
+                Some(place) => *values = [value.min(place), value.max(place)],
+                None if end == 0 => values[0] = value.min(values[1]),
+                None => values[1] = value.max(values[0]),
+            }
         }
         response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), values[end], format!("{name} {word}")));
         handles.push(response);

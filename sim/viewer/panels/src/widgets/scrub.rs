@@ -10,7 +10,8 @@ pub fn scrub(ui: &mut Ui, playhead: &mut Playhead, timeline: &Timeline) -> Respo
     let response = response.on_hover_cursor(CursorIcon::ResizeHorizontal);
     let span_ns = playhead.span_ns();
     let length_ns = (span_ns.end - span_ns.start).max(1) as f64;
-    let at_x = |ns: u64| rect.left() + rect.width() * (ns.saturating_sub(span_ns.start) as f64 / length_ns).min(1.0) as f32;
+    let at_x =
+        |ns: u64| rect.left() + rect.width() * (ns.saturating_sub(span_ns.start) as f64 / length_ns).min(1.0) as f32;
     let at_ns = |x: f32| {
         let share = f64::from(((x - rect.left()) / rect.width()).clamp(0.0, 1.0));
         span_ns.start + (share * length_ns).round() as u64
