@@ -3,6 +3,7 @@
 # Drydock.
 #   setup-ci.sh aarch64     the cross compiler, a rustc that can build its own std, and user-mode emulation
 #   setup-ci.sh firmware    what compiles for chips, where rustup's targets are not there
+#   setup-ci.sh viewer      a Vulkan driver that needs no GPU, for the viewer's pictures
 #   setup-ci.sh emulation   QEMU for the STM32F4, rp2040js for the RP2040
 # Exit 0 where everything asked for is there afterwards, 1 where not (no network, no root, another distribution).
 set -u
@@ -13,8 +14,9 @@ for set in "$@"; do
   case "$set" in
     aarch64) want+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static rustc-web rust-web-src) ;;
     firmware) want+=(binutils-arm-none-eabi rustc-web rust-web-src) ;;
+    viewer) want+=(libvulkan1 mesa-vulkan-drivers) ;;
     emulation) want+=(qemu-system-arm nodejs npm) ;;
-    *) echo "setup-ci: no set $set; there is: aarch64, firmware, emulation" >&2; exit 2 ;;
+    *) echo "setup-ci: no set $set; there is: aarch64, firmware, emulation, viewer" >&2; exit 2 ;;
   esac
 done
 

@@ -15,7 +15,7 @@ use drydock_host::printer::{Options, Output, State};
 use drydock_plant::Truth;
 use drydock_port::{Port, Pty, Tally};
 use drydock_scenario::model::Scenario;
-use drydock_scenario::setup::prepare_bench;
+use drydock_scenario::setup::{RunOptions, prepare_bench};
 
 use crate::host::session::{Line, Session};
 use crate::mcu::shell::{End, Shell};
@@ -52,11 +52,14 @@ fn session(pty: &Path) -> Session {
 
 impl Loop {
     fn new(name: &str) -> Loop {
-        let bench = prepare_bench(&Scenario::plain(&config_path(), ""), Path::new(""), &RealDisk, None).unwrap();
+        let bench =
+            prepare_bench(&Scenario::plain(&config_path(), ""), Path::new(""), &RealDisk, &RunOptions::default())
+                .unwrap()
+                .0;
         let pty = Pty::create(&place(name)).unwrap();
         let session = session(pty.path());
         let tally = Tally::new(bench.dictionary(0));
-        let shell = Shell::new(bench, vec![End::new("mcu", pty, tally)], Vec::new());
+        let shell = Shell::new(bench, None, vec![End::new("mcu", pty, tally)], Vec::new());
         Loop { shell, session, before: (0, 0), now_ns: 0, said: Vec::new(), state: State::Startup }
     }
 

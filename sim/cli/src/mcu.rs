@@ -13,7 +13,7 @@ use clap::Args;
 use drydock_plant::Truth;
 use drydock_port::{Pty, Tally};
 use drydock_scenario::model::Scenario;
-use drydock_scenario::setup::prepare_bench;
+use drydock_scenario::setup::{RunOptions, prepare_bench};
 use drydock_twin::bench::Bench;
 use drydock_twin::recorder::describe;
 use serde_json::json;
@@ -31,7 +31,9 @@ Examples:
   drydock mcu --pty /tmp/printer --scenario scenarios/heater-stuck
       a machine on which something breaks at its time
   drydock host --serial /tmp/printer --config printer.cfg
-      Drydock's own host at the other end";
+      Drydock's own host at the other end
+  drydock mcu --pty /tmp/printer --config printer.cfg --recording live.drydock & drydock view live.drydock
+      the machine in 3D while it prints";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -55,6 +57,9 @@ pub struct McuArgs {
     /// Seed of every random stream.
     #[arg(long)]
     seed: Option<u64>,
+    /// Keep what happens: `drydock view FILE` looks on while it goes on.
+    #[arg(long, value_name = "FILE")]
+    recording: Option<PathBuf>,
     /// Print one JSON object at the end.
     #[arg(long)]
     json: bool,
@@ -75,10 +80,16 @@ pub fn mcu(args: McuArgs) -> CliResult {
         return Err(format!("--speed {}: give a factor from 0.01 to 100", args.speed).into());
     }
     let (scenario, folder) = scenario_of(&args)?;
-    let bench = prepare_bench(&scenario, &folder, &RealDisk, args.seed)?;
+    let options = RunOptions {
+        seed: args.seed,
+        recording: args.recording.clone(),
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        ..RunOptions::default()
+    };
+    let (bench, recorder) = prepare_bench(&scenario, &folder, &RealDisk, &options)?;
     let stop = stop_on_ctrl_c()?;
     let ends = ends(&bench, &args.pty)?;
-    let mut shell = Shell::new(bench, ends, scenario.faults);
+    let mut shell = Shell::new(bench, recorder, ends, scenario.faults);
     if !args.json {
         say!("{}", printer_cfg_lines(&shell));
     }
@@ -88,13 +99,21 @@ pub fn mcu(args: McuArgs) -> CliResult {
     while !stop.get() {
         let now_ns = clock.now_ns();
         shell.turn(now_ns)?;
-        report.look(&mut shell, clock.now_ns(), clock.wall_s());
+        report.look(&mut shell, clock.now_ns(), clock.wall_s())?;
         if shell.is_behind(clock.now_ns()) {
             continue;
         }
         let sleep_ns = shell.next_ns().saturating_sub(clock.now_ns()).clamp(*SLEEP_NS.start(), *SLEEP_NS.end());
         let fds: Vec<BorrowedFd<'_>> = shell.ends.iter().filter(|e| e.has_client).map(|e| e.pty.as_fd()).collect();
         drydock_port::wait(&fds, Duration::from_nanos(clock.wall_ns_of(sleep_ns)));
+    }
+    if let Some(recorder) = shell.recorder.take() {
+        let end = drydock_recording::End {
+            fingerprint: shell.bench.fingerprint(),
+            end_ns: shell.bench.now_ns(),
+            ..drydock_recording::End::default()
+        };
+        recorder.finish(&mut shell.bench, &end)?;
     }
     report.end(&mut shell, clock.wall_s());
     Ok(ExitCode::SUCCESS)
@@ -148,7 +167,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn look(&mut self, shell: &mut Shell, now_ns: u64, wall_s: f64) {
+    fn look(&mut self, shell: &mut Shell, now_ns: u64, wall_s: f64) -> Result<(), drydock_recording::Error> {
         self.late_ns = self.late_ns.max(shell.late_ns);
         self.late_max_ns = self.late_max_ns.max(shell.late_ns);
         let notes = shell.take_notes();
@@ -172,7 +191,11 @@ impl Report<'_> {
                 let _ = std::io::stderr().flush();
             }
             self.late_ns = 0;
+            if let Some(recorder) = &mut shell.recorder {
+                recorder.flush()?;
+            }
         }
+        Ok(())
     }
 
     fn clear_line(&self) {

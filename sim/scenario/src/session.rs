@@ -248,7 +248,7 @@ impl Session {
 
     fn sample(&mut self, state: &mut RunState) -> std::io::Result<()> {
         if let Some(recorder) = &mut self.recorder {
-            recorder.sample(&mut self.twin).map_err(std::io::Error::other)?;
+            recorder.sample(&mut self.twin.bench, Some(&self.twin.host)).map_err(std::io::Error::other)?;
         } else {
             // Nobody wants them; do not let them pile up.
             self.twin.bench.plant.take_beads(&mut state.beads);
@@ -314,7 +314,7 @@ impl Session {
             end.set("lost_steps", Figure::Number(outcome.lost_steps as f64));
             end.set("peak_ringing_um", Figure::Number(outcome.peak_ringing_um));
             end.set("steps", Figure::Number(outcome.steps as f64));
-            recorder.finish(&mut self.twin, &end).map_err(std::io::Error::other)?;
+            recorder.finish(&mut self.twin.bench, &end).map_err(std::io::Error::other)?;
         }
         if let Some(log) = &mut self.log {
             log.flush()?;

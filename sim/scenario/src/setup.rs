@@ -1,6 +1,6 @@
 //! From a scenario file, or from a printer.cfg and a G-code file, to a [`Session`] ready to run.
 
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -137,7 +137,7 @@ pub fn prepare(
     options: &RunOptions,
 ) -> Result<Session, PrepareError> {
     let recording: Option<Box<dyn Write>> = match &options.recording {
-        Some(path) => Some(Box::new(std::io::BufWriter::new(create(path)?))),
+        Some(path) => Some(Box::new(BufWriter::new(create(path)?))),
         None => None,
     };
     prepare_to(scenario, folder, disk, options, recording)
@@ -175,17 +175,11 @@ pub fn prepare_to(
     });
     let twin = twin.map_err(setup_error)?;
     let recorder = match recording {
-        Some(to) => {
-            let failed = |e: drydock_recording::Error| PrepareError::File {
-                path: options.recording.clone().unwrap_or_default(),
-                why: e.to_string(),
-            };
-            Some(Recorder::new(to, header, &machine).map_err(failed)?)
-        }
+        Some(to) => Some(recorder(to, header, &machine, options.recording.as_deref().unwrap_or(Path::new("")))?),
         None => None,
     };
     let log: Option<Box<dyn Write>> = match &options.klippy_log {
-        Some(path) => Some(Box::new(std::io::BufWriter::new(create(path)?))),
+        Some(path) => Some(Box::new(BufWriter::new(create(path)?))),
         None => None,
     };
     Ok(Session {
@@ -206,9 +200,22 @@ pub fn prepare_bench(
     scenario: &Scenario,
     folder: &Path,
     disk: &dyn Disk,
-    seed: Option<u64>,
-) -> Result<Bench, PrepareError> {
-    Bench::new(build(scenario, folder, disk, seed)?.bench).map_err(setup_error)
+    options: &RunOptions,
+) -> Result<(Bench, Option<Recorder>), PrepareError> {
+    let Built { config, mut bench, .. } = build(scenario, folder, disk, options.seed)?;
+    let recorder = match &options.recording {
+        Some(path) => {
+            let header = header(scenario, &config, &bench, options);
+            bench.record_clocks_hz = Some(header.steppers.iter().map(|s| s.clock_hz).collect());
+            Some(recorder(Box::new(BufWriter::new(create(path)?)), header, &bench.wiring.machine, path)?)
+        }
+        None => None,
+    };
+    Ok((Bench::new(bench).map_err(setup_error)?, recorder))
+}
+
+fn recorder(to: Box<dyn Write>, header: Header, machine: &Machine, path: &Path) -> Result<Recorder, PrepareError> {
+    Recorder::new(to, header, machine).map_err(|e| PrepareError::File { path: path.to_path_buf(), why: e.to_string() })
 }
 
 fn setup_error(error: SetupError) -> PrepareError {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::rc::Rc;
 
+use drydock_host::host::Host;
 use drydock_host::printer::{Output, State as HostState};
 use drydock_host::toolhead::PlannedMove;
 use drydock_plant::drive::Moves;
@@ -16,6 +17,7 @@ use drydock_recording::{
     Accel, Bead, Command, Console, End, Error, Event, Extrusion, Fan, Header, Load, Move, Pin, State, Thermal, Writer,
 };
 
+use crate::bench::Bench;
 use crate::world::Twin;
 
 /// Distance of the samples of temperature, fans and loads.
@@ -79,10 +81,10 @@ impl Recorder {
         });
     }
 
-    /// A sample of the twin at its present time.
-    pub fn sample(&mut self, twin: &mut Twin) -> Result<(), Error> {
-        let at_ns = twin.now_ns();
-        twin.bench.plant.truth_into(&mut self.truth);
+    /// A sample at the bench's present time, with what the host believes where there is a host.
+    pub fn sample(&mut self, bench: &mut Bench, host: Option<&Host>) -> Result<(), Error> {
+        let at_ns = bench.now_ns();
+        bench.plant.truth_into(&mut self.truth);
         let truth = &self.truth;
         let e_mm = self.extruder_motor.and_then(|i| truth.motors.get(i)).map_or(0.0, |m| m.commanded_mm);
         let (d, n) = (truth.drive_mm, truth.nozzle_mm);
@@ -98,18 +100,18 @@ impl Recorder {
         }
         self.was_still = still;
         self.last = now;
-        self.drain(twin)?;
+        self.drain(bench)?;
         if at_ns >= self.next_slow_ns {
             self.next_slow_ns = at_ns - at_ns % SLOW_NS + SLOW_NS;
-            self.slow_sample(twin, at_ns)?;
-            self.steps(twin)?;
+            self.slow_sample(bench, host, at_ns)?;
+            self.steps(bench)?;
         }
         Ok(())
     }
 
-    fn slow_sample(&mut self, twin: &Twin, at_ns: u64) -> Result<(), Error> {
-        for (i, name) in twin.bench.heater_names.iter().enumerate() {
-            let believed = twin.host.heater(name).unwrap_or_default();
+    fn slow_sample(&mut self, bench: &Bench, host: Option<&Host>, at_ns: u64) -> Result<(), Error> {
+        for (i, name) in bench.heater_names.iter().enumerate() {
+            let believed = host.and_then(|host| host.heater(name)).unwrap_or_default();
             self.writer.push(Thermal {
                 at_ns,
                 heater: i as u8,
@@ -128,25 +130,25 @@ impl Recorder {
                 lost_steps: m.lost_full_steps as i32,
             })?;
         }
-        for (fan, speed) in twin.bench.loom.fan_duty.iter().enumerate() {
+        for (fan, speed) in bench.loom.fan_duty.iter().enumerate() {
             if self.last_fans.get(fan) != Some(speed) {
                 self.writer.push(Fan { at_ns, fan: fan as u8, speed: *speed })?;
             }
         }
-        self.last_fans.clone_from(&twin.bench.loom.fan_duty);
+        self.last_fans.clone_from(&bench.loom.fan_duty);
         Ok(())
     }
 
     /// Runs of steps end here, so that those of all motors come in the order of time.
-    fn steps(&mut self, twin: &mut Twin) -> Result<(), Error> {
-        let Some(log) = &mut twin.bench.loom.step_log else { return Ok(()) };
+    fn steps(&mut self, bench: &mut Bench) -> Result<(), Error> {
+        let Some(log) = &mut bench.loom.step_log else { return Ok(()) };
         log.take().try_for_each(|run| self.writer.push(run))
     }
 
     /// Takes what has gathered since the last time.
-    fn drain(&mut self, twin: &mut Twin) -> Result<(), Error> {
+    fn drain(&mut self, bench: &mut Bench) -> Result<(), Error> {
         self.beads.clear();
-        twin.bench.plant.take_beads(&mut self.beads);
+        bench.plant.take_beads(&mut self.beads);
         for bead in &self.beads {
             while let Some((_, feature)) = self.features.pop_front_if(|(from_ns, _)| *from_ns <= bead.start_ns) {
                 self.feature = feature;
@@ -169,15 +171,15 @@ impl Recorder {
             self.writer.push(Move { line_no: self.line_no, ..planned })?;
         }
         self.events.clear();
-        twin.bench.plant.take_events(&mut self.events);
+        bench.plant.take_events(&mut self.events);
         for event in &self.events {
             let (severity, text) = describe(&event.kind);
             self.writer.push(Event { at_ns: event.at_ns, severity, source: "plant".into(), text })?;
         }
-        for (at_ns, mcu, pin, value) in twin.bench.loom.pin_log.drain(..) {
+        for (at_ns, mcu, pin, value) in bench.loom.pin_log.drain(..) {
             self.writer.push(Pin { at_ns, pin: pin | (mcu as u16) << 12, value })?;
         }
-        for (at_ns, chip, raw) in twin.bench.loom.accel_log.drain(..) {
+        for (at_ns, chip, raw) in bench.loom.accel_log.drain(..) {
             self.writer.push(Accel { at_ns, chip, raw })?;
         }
         Ok(())
@@ -203,9 +205,19 @@ impl Recorder {
         }
     }
 
-    pub fn finish(mut self, twin: &mut Twin, end: &End) -> Result<(), Error> {
-        self.drain(twin)?;
-        self.steps(twin)?;
+    /// What the plant did since the sample before the last.
+    pub fn events(&self) -> &[PlantEvent] {
+        &self.events
+    }
+
+    /// Puts what is kept so far where somebody who reads the file meanwhile finds it.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.writer.flush()
+    }
+
+    pub fn finish(mut self, bench: &mut Bench, end: &End) -> Result<(), Error> {
+        self.drain(bench)?;
+        self.steps(bench)?;
         self.writer.finish(end).map(drop)
     }
 }

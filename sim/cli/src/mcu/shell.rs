@@ -10,6 +10,7 @@ use drydock_plant::Event;
 use drydock_port::{PortError, Pty, PtyRead, Tally};
 use drydock_scenario::model::TimedFault;
 use drydock_twin::bench::Bench;
+use drydock_twin::recorder::Recorder;
 
 /// So much is simulated between two looks at the ports.
 const SLICE_NS: u64 = 2_000_000;
@@ -18,6 +19,8 @@ const UNREAD_MAX: usize = 1 << 16;
 
 pub struct Shell {
     pub bench: Bench,
+    /// Samples are taken at the end of each slice.
+    pub recorder: Option<Recorder>,
     pub ends: Vec<End>,
     /// How late the oldest event of the last turn was.
     pub late_ns: u64,
@@ -97,9 +100,10 @@ impl End {
 }
 
 impl Shell {
-    pub fn new(bench: Bench, ends: Vec<End>, faults: Vec<TimedFault>) -> Shell {
+    pub fn new(bench: Bench, recorder: Option<Recorder>, ends: Vec<End>, faults: Vec<TimedFault>) -> Shell {
         Shell {
             bench,
+            recorder,
             ends,
             late_ns: 0,
             faults,
@@ -111,7 +115,7 @@ impl Shell {
     }
 
     /// It is `now_ns`: takes what clients wrote, runs a slice, and hands out what was said.
-    pub fn turn(&mut self, now_ns: u64) -> Result<(), PortError> {
+    pub fn turn(&mut self, now_ns: u64) -> Result<(), Box<dyn std::error::Error>> {
         self.late_ns = now_ns.saturating_sub(self.bench.next_ns().max(self.bench.now_ns()));
         for mcu in 0..self.ends.len() {
             self.read(mcu, now_ns)?;
@@ -123,7 +127,7 @@ impl Shell {
         for end in ends {
             end.write()?;
         }
-        self.look();
+        self.look()?;
         Ok(())
     }
 
@@ -180,7 +184,7 @@ impl Shell {
     }
 
     /// What has changed that people want to know.
-    fn look(&mut self) {
+    fn look(&mut self) -> Result<(), drydock_recording::Error> {
         for (mcu, end) in self.ends.iter_mut().enumerate() {
             let seen = &mut end.seen;
             let (restarts, is_configured) = (self.bench.restarts(mcu), self.bench.is_configured(mcu));
@@ -197,10 +201,17 @@ impl Shell {
                 self.notes.push(Note::Shutdown { mcu, reason });
             }
         }
-        self.bench.plant.take_events(&mut self.events);
-        self.notes.extend(self.events.drain(..).map(Note::Plant));
-        self.bench.plant.take_beads(&mut self.beads);
-        self.beads.clear();
+        if let Some(recorder) = &mut self.recorder {
+            self.bench.plant.advance(self.bench.now_ns());
+            recorder.sample(&mut self.bench, None)?;
+            self.notes.extend(recorder.events().iter().cloned().map(Note::Plant));
+        } else {
+            self.bench.plant.take_events(&mut self.events);
+            self.notes.extend(self.events.drain(..).map(Note::Plant));
+            self.bench.plant.take_beads(&mut self.beads);
+            self.beads.clear();
+        }
+        Ok(())
     }
 
     pub fn take_notes(&mut self) -> Vec<Note> {

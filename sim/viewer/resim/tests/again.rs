@@ -13,24 +13,50 @@ use drydock_view_resim::{Failure, Neighbourhood, Request, Resim, What, heat_up, 
 
 const SQUARES: &str = "G28\nG90\nM83\nM109 S200\nG1 Z0.3 F600\nM204 S4000\nG1 X60 Y60 F12000\n";
 
-/// Three squares, printed on the bundled CoreXY once for all tests.
+/// Six squares, printed on the bundled CoreXY once for all tests.
 fn recording() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let folder = std::env::temp_dir().join(format!("drydock-resim-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let (gcode, path) = (folder.join("squares.gcode"), folder.join("run.drydock"));
-        let square = "G1 X90 E1 F9000\nG1 Y90 E1\nG1 X60 E1\nG1 Y60 E1\n";
-        std::fs::write(&gcode, format!("{SQUARES}{}", square.repeat(6))).unwrap();
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../assets/printers/corexy-250/printer.cfg");
-        let mut scenario = Scenario::plain(&config.display().to_string(), &gcode.display().to_string());
-        scenario.sample_hz = 2000.0;
-        scenario.story.insert(0, Act::Gcode(vec!["SET_PRESSURE_ADVANCE ADVANCE=0.02".into()]));
-        let options = RunOptions { recording: Some(path.clone()), ..RunOptions::default() };
-        let outcome = prepare(&scenario, Path::new(""), &RealDisk, &options).unwrap().run(|_| true).unwrap();
-        assert_eq!((outcome.errors, outcome.shutdown), (Vec::<String>::new(), None));
-        path
-    })
+    MADE.get_or_init(|| print_squares("run.drydock").0)
+}
+
+/// Where the recording is, and the run's fingerprint.
+fn print_squares(name: &str) -> (PathBuf, String) {
+    let folder = std::env::temp_dir().join(format!("drydock-resim-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (gcode, path) = (folder.join("squares.gcode"), folder.join(name));
+    let square = "G1 X90 E1 F9000\nG1 Y90 E1\nG1 X60 E1\nG1 Y60 E1\n";
+    std::fs::write(&gcode, format!("{SQUARES}{}", square.repeat(6))).unwrap();
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../assets/printers/corexy-250/printer.cfg");
+    let mut scenario = Scenario::plain(&config.display().to_string(), &gcode.display().to_string());
+    scenario.sample_hz = 2000.0;
+    scenario.story.insert(0, Act::Gcode(vec!["SET_PRESSURE_ADVANCE ADVANCE=0.02".into()]));
+    let options = RunOptions { recording: Some(path.clone()), ..RunOptions::default() };
+    let outcome = prepare(&scenario, Path::new(""), &RealDisk, &options).unwrap().run(|_| true).unwrap();
+    assert_eq!((outcome.errors, outcome.shutdown), (Vec::<String>::new(), None));
+    (path, outcome.fingerprint)
+}
+
+#[test]
+fn a_viewer_that_looks_on_changes_nothing_of_the_run() {
+    let (alone, watched) = ("alone.drydock", "watched.drydock");
+    let path = std::env::temp_dir().join(format!("drydock-resim-{}", std::process::id())).join(watched);
+    let looked_on = std::thread::spawn(move || {
+        let mut news = 0;
+        let mut reader = loop {
+            match Reader::open(&path) {
+                Ok(reader) => break reader,
+                Err(_) => std::thread::yield_now(),
+            }
+        };
+        while reader.end().is_none() {
+            news += reader.refresh().unwrap();
+        }
+        news
+    });
+    let with = print_squares(watched).1;
+    assert!(looked_on.join().unwrap() > 10, "blocks came while it looked on");
+    let without = print_squares(alone).1;
+    assert_eq!(with, without);
 }
 
 /// When a line begins, ns.
