@@ -101,12 +101,17 @@ impl Gcode {
             });
         });
         ui.horizontal(|ui| {
+            let (mut up, mut down) = (false, false);
             let nothing = self.found == Found::Nothing;
             let colour = nothing.then(|| theme::warning(ui.visuals()));
-            let width = ui.available_width() - 56.0;
-            let field =
-                TextEdit::singleline(&mut self.query).hint_text("Search").desired_width(width).text_color_opt(colour);
-            let response = ui.add(field);
+            let field = TextEdit::singleline(&mut self.query).hint_text("Search").text_color_opt(colour);
+            let layout = egui::Layout::right_to_left(egui::Align::Center);
+            let response = ui.with_layout(layout, |ui| {
+                down = ui.small_button("⏷").on_hover_text("Find next (Enter)").clicked();
+                up = ui.small_button("⏶").on_hover_text("Find before (Shift Enter)").clicked();
+                ui.add_sized([ui.available_width(), ui.spacing().interact_size.y], field)
+            });
+            let response = response.inner;
             response.widget_info(|| {
                 let mut info = WidgetInfo::labeled(WidgetType::TextEdit, true, "Search G-code");
                 info.current_text_value = Some(self.query.clone());
@@ -121,8 +126,6 @@ impl Gcode {
             }
             let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
             let back = ui.input(|i| i.modifiers.shift);
-            let up = ui.small_button("⏶").on_hover_text("Find before (Shift Enter)").clicked();
-            let down = ui.small_button("⏷").on_hover_text("Find next (Enter)").clicked();
             if entered || up || down {
                 let step = if up || (entered && back) { -1 } else { 1 };
                 // The first Enter goes to what typing has found already.

@@ -84,7 +84,7 @@ impl Ui {
 
         Panel::top("top").frame(frame).show(ui, |ui| top::show(ui, self, doc, view, facts, &mut actions));
         Panel::bottom("transport").frame(frame).show(ui, |ui| {
-            self.transport.show(ui, playhead, doc.timeline(), facts.wall_ns);
+            self.transport.show(ui, playhead, doc.timeline(), facts);
         });
         if view.show_plots {
             let result = facts.tuning.as_deref().filter(|_| view.show_side && view.side == Side::Tune);

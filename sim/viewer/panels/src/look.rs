@@ -22,6 +22,7 @@ pub fn show(
     camera(ui, view, actions);
     section(ui, "At the playhead");
     figures(ui, &doc.pose(at_ns));
+    ringing(ui, doc, at_ns);
 }
 
 fn colours(ui: &mut Ui, view: &mut ViewState, facts: &FrameFacts, actions: &mut Vec<Action>) {
@@ -123,7 +124,7 @@ fn visible(ui: &mut Ui, view: &mut ViewState) {
 fn camera(ui: &mut Ui, view: &mut ViewState, actions: &mut Vec<Action>) {
     section(ui, "Camera");
     let columns = 5;
-    let width = (ui.available_width() - 4.0 * (columns - 1) as f32) / columns as f32;
+    let width = ((ui.available_width() - 4.0 * (columns - 1) as f32) / columns as f32).floor();
     let size = egui::vec2(width, 19.0);
     Grid::new("camera").num_columns(columns).min_col_width(width).spacing([4.0, 4.0]).show(ui, |ui| {
         for (i, (camera, name)) in Camera::ALL.into_iter().enumerate() {
@@ -163,6 +164,21 @@ fn figures(ui: &mut Ui, pose: &Pose) {
             })
         });
     }
+}
+
+/// The mode that was shaken last, and how much of it is left.
+fn ringing(ui: &mut Ui, doc: &mut Document, at_ns: u64) {
+    let text = match doc.ring_down(at_ns) {
+        Some(ring) => format!(
+            "{:.1} Hz rings {:.1} µm, {:.0} % of {:.0} ms ago",
+            ring.frequency_hz,
+            ring.amplitude_um,
+            ring.share * 100.0,
+            ring.since_s * 1e3
+        ),
+        None => "Nothing rings".into(),
+    };
+    ui.add(Label::new(RichText::new(text).small().weak()).truncate());
 }
 
 /// Rows of a name and three figures, in columns of one width.

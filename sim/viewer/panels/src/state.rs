@@ -66,7 +66,7 @@ impl Default for ViewState {
             side: Side::View,
             around: Around::Corner,
             show_plots: true,
-            plots: vec!["Velocity".into(), "Accelerometer".into(), "Spectrum".into()],
+            plots: ["Velocity", "Displacement", "Spectrum", "Spectrogram"].map(String::from).to_vec(),
         }
     }
 }

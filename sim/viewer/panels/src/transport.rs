@@ -1,5 +1,6 @@
 //! The transport bar: where in the run one is, how fast it plays, and the three times.
 
+use crate::state::FrameFacts;
 use crate::widgets::{Dial, Icon, icon_button, scrub};
 use crate::{format, theme};
 use drydock_view_model::{FASTEST, Playhead, SLOWEST, Timeline};
@@ -17,7 +18,7 @@ pub struct Transport {
 const WINDOW_NS: u64 = 250_000_000;
 
 impl Transport {
-    pub fn show(&mut self, ui: &mut Ui, playhead: &mut Playhead, timeline: &Timeline, wall_ns: u64) {
+    pub fn show(&mut self, ui: &mut Ui, playhead: &mut Playhead, timeline: &Timeline, facts: &FrameFacts) {
         ui.add_space(3.0);
         scrub(ui, playhead, timeline);
         ui.horizontal(|ui| {
@@ -26,19 +27,20 @@ impl Transport {
             speed(ui, playhead);
             ui.separator();
             places(ui, playhead, timeline);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.times(ui, playhead, wall_ns));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.times(ui, playhead, facts));
         });
         ui.add_space(1.0);
     }
 
     /// Simulated time, wall time, and how much of the one passes in the other.
-    fn times(&mut self, ui: &mut Ui, playhead: &Playhead, wall_ns: u64) {
-        self.measure(playhead, wall_ns);
+    fn times(&mut self, ui: &mut Ui, playhead: &Playhead, facts: &FrameFacts) {
+        self.measure(playhead, facts.wall_ns);
         let mono = |text: String| RichText::new(text).monospace();
         ui.label(mono(format!("{:>6}", format::ratio(self.measured))))
             .on_hover_text("Simulated time that passes in one second of wall time, as measured");
         ui.label(RichText::new("=").weak());
-        ui.label(mono(format::short_clock(wall_ns))).on_hover_text("Wall time since the viewer began");
+        ui.label(mono(format::short_clock(facts.wall_ns)))
+            .on_hover_text(format!("Wall time since the viewer began; {:.0} pictures a second", facts.frames_s));
         ui.label(RichText::new("wall").weak());
         ui.label(mono(format::clock(playhead.at_ns())).color(theme::PLAYHEAD))
             .on_hover_text(format!("Simulated time, of {}", format::clock(playhead.span_ns().end)));

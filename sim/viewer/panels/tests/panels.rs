@@ -412,3 +412,20 @@ fn what_two_runs_did_is_told_by_their_recordings() {
     let way_mm = outcome.curves[0].points.last().unwrap()[0];
     assert!((way_mm - 120.0).abs() < 1.0, "{way_mm}");
 }
+
+#[test]
+fn panels_keep_their_places_as_time_goes_by() {
+    for side in [Side::View, Side::Tune] {
+        let mut app = App::new();
+        app.view.side = side;
+        with_result(&mut app);
+        let mut panels = panels(LAPTOP, app);
+        panels.run();
+        let before = panels.state().ui.viewport();
+        for _ in 0..60 {
+            panels.state_mut().playhead.step(700);
+            panels.step();
+        }
+        assert_eq!(panels.state().ui.viewport(), before, "{side:?}");
+    }
+}

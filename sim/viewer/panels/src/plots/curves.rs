@@ -18,13 +18,11 @@ pub struct Curves {
     shown_once: BTreeSet<&'static str>,
 }
 
-/// A piece of a curve, read slice by slice, so that a long run never holds up a frame.
+/// A piece of a curve.
 #[derive(Default)]
 struct Known {
     from_ns: u64,
     to_ns: u64,
-    /// How far it has been read.
-    read_ns: u64,
     /// Points in a simulated second at which it was read.
     points_s: f64,
     /// Where the run ended when it was read.
@@ -32,15 +30,14 @@ struct Known {
     points: Vec<[f64; 2]>,
 }
 
-/// Simulated time that one frame reads of one curve.
-const SLICE_NS: u64 = 10_000_000_000;
-
 /// What a curve is called in the head of its plot, and how it is drawn.
 struct Style {
     name: String,
     colour: usize,
     /// Drawn thin and dashed, and read off first: what was wanted, beside what was.
     wanted: bool,
+    /// Where nothing was recorded for longer, nothing is drawn.
+    gap_s: f64,
 }
 
 impl Curves {
@@ -62,7 +59,7 @@ impl Curves {
         let points = 2.0 * f64::from(ui.available_width()) * f64::from(ui.pixels_per_point());
         for (channel, style) in &channels {
             if visible(self, style) {
-                self.read(ui, *channel, doc, window, points);
+                self.read(*channel, doc, window, points);
             }
         }
         self.head(ui, plot, &channels, playhead, window);
@@ -77,11 +74,14 @@ impl Curves {
         if matches!(plot, Plot::Extrusion | Plot::Load | Plot::Queue) {
             values[0] = values[0].min(0.0);
         }
+        let thinned_s = 16.0 * (to_s - from_s) / points;
         let shown = window.plot(title).show(ui, |ui| {
             window.draw(ui, playhead);
             ui.set_plot_bounds_y(values[0]..=values[1]);
             for (style, points) in &drawn {
-                ui.line(line(style, points.to_vec()));
+                for piece in pieces(points, style.gap_s.max(thinned_s)) {
+                    ui.line(line(style, piece.to_vec()));
+                }
             }
         });
         window.handle(ui, &shown.response, &shown.transform, playhead);
@@ -93,11 +93,11 @@ impl Curves {
             return;
         }
         for (channel, style) in channels {
+            use Channel::*;
             let quiet = match channel {
-                Channel::CommandedPosition(2) | Channel::CommandedVelocity(2) | Channel::CommandedAcceleration(2) => {
-                    true
-                }
-                Channel::Displacement(2) | Channel::Accelerometer { axis: 2, .. } => true,
+                CommandedPosition(2) | CommandedVelocity(2) | CommandedAcceleration(2) => true,
+                TruePosition(2) | TrueVelocity(2) | TrueAcceleration(2) => true,
+                Displacement(2) | Accelerometer { axis: 2, .. } => true,
                 _ => false,
             };
             if quiet {
@@ -138,7 +138,7 @@ impl Curves {
     }
 
     /// Sees to it that the window is known, finely enough, with some room to both sides.
-    fn read(&mut self, ui: &Ui, channel: Channel, doc: &mut Document, window: &Window, points: f64) {
+    fn read(&mut self, channel: Channel, doc: &mut Document, window: &Window, points: f64) {
         let span_ns = doc.span_ns();
         let [from_s, to_s] = window.range_s();
         let ns = |s: f64| ((s.max(0.0) * 1e9) as u64).clamp(span_ns.start, span_ns.end);
@@ -148,18 +148,12 @@ impl Curves {
         let fine = (0.5..=8.0).contains(&(known.points_s / points_s));
         let grown = known.end_ns != span_ns.end && known.to_ns == known.end_ns;
         if !inside || !fine || grown {
-            let room_s = window.length_s();
+            let room_s = 0.5 * window.length_s();
             let (from_ns, to_ns) = (ns(from_s - room_s), ns(to_s + room_s));
-            *known = Known { from_ns, to_ns, read_ns: from_ns, points_s, end_ns: span_ns.end, points: Vec::new() };
-        }
-        if known.read_ns < known.to_ns {
-            let to_ns = known.to_ns.min(known.read_ns.saturating_add(SLICE_NS));
-            let count = (known.points_s * (to_ns - known.read_ns) as f64 * 1e-9).ceil() as usize;
-            known.points.extend(doc.series(channel, known.read_ns..to_ns, count.max(16)));
-            known.read_ns = to_ns;
-            if to_ns < known.to_ns {
-                ui.ctx().request_repaint();
-            }
+            let count = (points_s * (to_ns - from_ns) as f64 * 1e-9).ceil() as usize;
+            // The last point of the run belongs to it.
+            let points = doc.series(channel, from_ns..to_ns.saturating_add(1), count.max(16));
+            *known = Known { from_ns, to_ns, points_s, end_ns: span_ns.end, points };
         }
     }
 }
@@ -186,7 +180,13 @@ fn style(channel: Channel, doc: &Document) -> Style {
         LoadAngle(m) => (of(&header.motors, m), usize::from(m), false),
         QueueDepth(m) => (of(&header.mcus, m), usize::from(m), false),
     };
-    Style { name, colour, wanted }
+    let gap_s = match channel {
+        Temperature(_) | TrueTemperature(_) | Target(_) | Duty(_) => 30.0,
+        LoadAngle(_) | QueueDepth(_) | Pressure | Flow => 2.5,
+        // A machine that stands still is not sampled.
+        _ => 0.06,
+    };
+    Style { name, colour, wanted, gap_s }
 }
 
 fn line<'a>(style: &Style, points: Vec<[f64; 2]>) -> Line<'a> {
@@ -196,6 +196,11 @@ fn line<'a>(style: &Style, points: Vec<[f64; 2]>) -> Line<'a> {
         true => line.color(colour.gamma_multiply(0.55)).width(1.0).style(LineStyle::dashed_dense()),
         false => line.color(colour).width(1.3),
     }
+}
+
+/// A curve in pieces that have no gap.
+fn pieces(points: &[[f64; 2]], gap_s: f64) -> impl Iterator<Item = &[[f64; 2]]> {
+    points.chunk_by(move |a, b| b[0] - a[0] <= gap_s)
 }
 
 /// The points of a piece of time, and one to either side.
@@ -227,6 +232,12 @@ mod tests {
         assert_eq!(value_at(&POINTS, 9.0), Some(0.0));
         assert_eq!(value_at(&POINTS, 0.5), None);
         assert_eq!(value_at(&[], 0.5), None);
+    }
+
+    #[test]
+    fn nothing_is_drawn_where_nothing_was_recorded() {
+        let lengths: Vec<usize> = pieces(&POINTS, 1.5).map(<[_]>::len).collect();
+        assert_eq!(lengths, [2, 1]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::frame::{head, nothing, reading};
 use super::window::bare;
 use crate::{format, theme};
-use drydock_motion::shapers::AnyShaper;
+use drydock_view_model::vibration::{Probe, shaper_response};
 use drydock_view_model::{Document, Settings, Shaper};
 use egui::{Color32, RichText, Ui};
 use egui_plot::{Line, LineStyle, PlotUi, VLine};
@@ -11,7 +11,7 @@ use egui_plot::{Line, LineStyle, PlotUi, VLine};
 /// The spectrum that has been worked out last.
 #[derive(Default)]
 pub struct Frequency {
-    of: Option<(u64, u64)>,
+    of: Option<(u64, u64, Probe)>,
     freq_hz: Vec<f64>,
     axes: [Vec<f64>; 3],
     /// Where the pointer is.
@@ -25,14 +25,14 @@ const STRIDE_NS: u64 = 20_000_000;
 const LAST_HZ: f64 = 200.0;
 /// A mean of squares has no meaning at a standstill.
 const FIRST_HZ: f64 = 2.0;
-/// What remains of a mode is shown for the damping that shapers are designed for.
 const POINTS: usize = 200;
 
 impl Frequency {
-    pub fn spectrum(&mut self, ui: &mut Ui, doc: &mut Document, at_ns: u64) {
-        self.update(doc, at_ns);
+    pub fn spectrum(&mut self, ui: &mut Ui, doc: &mut Document, at_ns: u64, probe: &mut Probe) {
+        self.update(doc, at_ns, *probe);
         let cursor_hz = self.cursor_hz;
         head(ui, "Spectrum", "(mm/s²)²/Hz", |ui| {
+            choose(ui, doc, probe);
             for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
                 let value = cursor_hz.and_then(|hz| self.at(axis, hz)).map(|p| format::significant(p, 3));
                 reading(ui, theme::curve(axis), name, &value.unwrap_or_default(), false);
@@ -40,7 +40,7 @@ impl Frequency {
             self.say_frequency(ui);
         });
         if self.freq_hz.is_empty() {
-            return nothing(ui, "No accelerometer samples around the playhead");
+            return nothing(ui, "Nothing measured around the playhead");
         }
         let top = self.axes.iter().flatten().copied().fold(0.0, f64::max) * 1.05;
         let modes = modes(doc);
@@ -61,10 +61,11 @@ impl Frequency {
         ui: &mut Ui,
         doc: &mut Document,
         at_ns: u64,
+        probe: Probe,
         tuned: Option<&Settings>,
         recorded: Option<&Settings>,
     ) {
-        self.update(doc, at_ns);
+        self.update(doc, at_ns, probe);
         let Some(tuned) = tuned else { return nothing(ui, "No settings to show") };
         let cursor_hz = self.cursor_hz;
         let curves: Vec<ShaperCurve> = [
@@ -117,8 +118,8 @@ impl Frequency {
             shown.response.hover_pos().map(|p| shown.transform.value_from_position(p).x).or(self.cursor_hz);
     }
 
-    fn update(&mut self, doc: &mut Document, at_ns: u64) {
-        let of = (at_ns / STRIDE_NS, doc.span_ns().end);
+    fn update(&mut self, doc: &mut Document, at_ns: u64, probe: Probe) {
+        let of = (at_ns / STRIDE_NS, doc.span_ns().end, probe);
         if self.of == Some(of) {
             return;
         }
@@ -126,7 +127,7 @@ impl Frequency {
         (self.freq_hz, self.axes) = (Vec::new(), Default::default());
         let centre = of.0 * STRIDE_NS;
         let range = centre.saturating_sub(HALF_NS)..centre.saturating_add(HALF_NS);
-        if let Ok(spectrum) = doc.spectrum(0, range) {
+        if let Ok(spectrum) = doc.spectrum(probe, range) {
             let kept = spectrum.freq_hz.partition_point(|f| *f < FIRST_HZ)
                 ..spectrum.freq_hz.partition_point(|f| *f <= LAST_HZ);
             self.freq_hz = spectrum.freq_hz[kept.clone()].to_vec();
@@ -157,6 +158,20 @@ impl Frequency {
     }
 }
 
+/// Which of the things that were measured is looked at; a click takes the next.
+pub fn choose(ui: &mut Ui, doc: &Document, probe: &mut Probe) {
+    let probes = doc.probes();
+    let name = match *probe {
+        Probe::Chip(chip) => doc.header().chips.get(usize::from(chip)).map_or("chip", |c| c.name.as_str()),
+        Probe::Nozzle => "nozzle",
+    };
+    let button = egui::Button::new(RichText::new(name).small()).small();
+    if ui.add_enabled(probes.len() > 1, button).on_hover_text("The true nozzle, or what a chip measured").clicked() {
+        let now = probes.iter().position(|p| p == probe).unwrap_or(0);
+        *probe = probes[(now + 1) % probes.len()];
+    }
+}
+
 struct ShaperCurve {
     axis: &'static str,
     colour: usize,
@@ -167,9 +182,10 @@ struct ShaperCurve {
 /// What the shaper leaves of a vibration, in percent.
 fn response(shaper: Option<&Shaper>) -> Option<Vec<[f64; 2]>> {
     let shaper = shaper?;
-    let pulses = AnyShaper::parse(&shaper.kind).ok()?.pulses(shaper.freq_hz, shaper.damping).ok()?;
     let place = |i: usize| FIRST_HZ + (LAST_HZ - FIRST_HZ) * i as f64 / POINTS as f64;
-    Some((0..=POINTS).map(place).map(|f| [f, 100.0 * pulses.residual(f, shaper.damping)]).collect())
+    let freq_hz: Vec<f64> = (0..=POINTS).map(place).collect();
+    let left = shaper_response(shaper, &freq_hz)?;
+    Some(freq_hz.into_iter().zip(left).map(|(f, left)| [f, 100.0 * left]).collect())
 }
 
 fn modes(doc: &Document) -> Vec<f64> {

@@ -11,6 +11,7 @@ use crate::outcome::TuningResult;
 use crate::state::{FrameFacts, ViewState};
 use curves::Curves;
 pub(crate) use curves::value_at;
+use drydock_view_model::vibration::Probe;
 use drydock_view_model::{Channel, Document, Playhead, Settings};
 use egui::{Align, Layout, RichText, ScrollArea, Sense, Ui, UiBuilder, Vec2};
 use frequency::Frequency;
@@ -75,9 +76,8 @@ impl Plot {
             Plot::Velocity => matches!(channel, CommandedVelocity(_) | TrueVelocity(_)),
             Plot::Acceleration => matches!(channel, CommandedAcceleration(_) | TrueAcceleration(_)),
             Plot::Displacement => matches!(channel, Displacement(_)),
-            Plot::Accelerometer | Plot::Spectrum | Plot::Spectrogram | Plot::Shaper => {
-                matches!(channel, Accelerometer { .. })
-            }
+            Plot::Accelerometer => matches!(channel, Accelerometer { .. }),
+            Plot::Spectrum | Plot::Spectrogram | Plot::Shaper => false,
             Plot::Temperature => matches!(channel, Temperature(_) | Target(_) | Duty(_)),
             Plot::Extrusion => matches!(channel, Pressure | Flow),
             Plot::Load => matches!(channel, LoadAngle(_)),
@@ -87,12 +87,13 @@ impl Plot {
 }
 
 /// What the plots keep.
-#[derive(Default)]
 pub struct Plots {
     window: Window,
     curves: Curves,
     frequency: Frequency,
     spectrogram: Spectrogram,
+    /// What spectra are taken of.
+    probe: Probe,
     /// The recording that this is kept of.
     of: String,
 }
@@ -115,6 +116,19 @@ impl Cell<'_> {
 const LEAST_WIDTH: f32 = 220.0;
 const LEAST_HEIGHT: f32 = 120.0;
 
+impl Default for Plots {
+    fn default() -> Self {
+        Plots {
+            window: Window::default(),
+            curves: Curves::default(),
+            frequency: Frequency::default(),
+            spectrogram: Spectrogram::default(),
+            probe: Probe::Nozzle,
+            of: String::new(),
+        }
+    }
+}
+
 impl Plots {
     /// `tuned` are the settings that the tuning panel stands at; `result` comes before all else.
     pub fn show(
@@ -129,12 +143,17 @@ impl Plots {
     ) {
         if self.of != doc.name() {
             *self = Plots { of: doc.name().to_string(), ..Plots::default() };
+            // A chip measures only while it is asked to; the true nozzle is there in every run.
+            self.probe = doc.probes().last().copied().unwrap_or(Probe::Nozzle);
         }
         self.window.follow(playhead);
         let channels = doc.channels();
         let offered: Vec<Plot> = Plot::ALL
             .into_iter()
-            .filter(|plot| channels.iter().any(|channel| plot.has(*channel)))
+            .filter(|plot| match plot {
+                Plot::Spectrum | Plot::Spectrogram | Plot::Shaper => !doc.probes().is_empty(),
+                _ => channels.iter().any(|channel| plot.has(*channel)),
+            })
             .filter(|plot| *plot != Plot::Shaper || tuned.is_some())
             .collect();
         self.choose(ui, &offered, view, playhead);
@@ -162,7 +181,9 @@ impl Plots {
                     for cell in row {
                         // A cell that asks for more than its place does not push the others away.
                         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
-                        let builder = UiBuilder::new().id_salt(cell.title()).max_rect(rect);
+                        // The last label of an axis reaches beyond its plot.
+                        let inside = rect.with_max_x(rect.right() - 12.0);
+                        let builder = UiBuilder::new().id_salt(cell.title()).max_rect(inside);
                         let mut ui = ui.new_child(builder.layout(Layout::top_down(Align::Min)));
                         ui.shrink_clip_rect(rect);
                         match (cell, result) {
@@ -209,9 +230,11 @@ impl Plots {
         facts: &FrameFacts,
     ) {
         match plot {
-            Plot::Spectrum => self.frequency.spectrum(ui, doc, playhead.at_ns()),
-            Plot::Shaper => self.frequency.shaper(ui, doc, playhead.at_ns(), tuned, facts.settings.as_ref()),
-            Plot::Spectrogram => self.spectrogram.show(ui, doc, playhead, &mut self.window),
+            Plot::Spectrum => self.frequency.spectrum(ui, doc, playhead.at_ns(), &mut self.probe),
+            Plot::Shaper => {
+                self.frequency.shaper(ui, doc, playhead.at_ns(), self.probe, tuned, facts.settings.as_ref())
+            }
+            Plot::Spectrogram => self.spectrogram.show(ui, doc, playhead, &mut self.window, self.probe),
             _ => self.curves.show(ui, plot, doc, playhead, &mut self.window),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::frame::{head, nothing};
 use super::window::Window;
+use drydock_view_model::vibration::Probe;
 use drydock_view_model::{Document, Map, Playhead};
 use egui::{Color32, ColorImage, RichText, TextureHandle, TextureOptions, Ui, Vec2};
 use egui_plot::{PlotImage, PlotPoint};
@@ -9,7 +10,7 @@ use egui_plot::{PlotImage, PlotPoint};
 /// The picture that was worked out last.
 #[derive(Default)]
 pub struct Spectrogram {
-    of: Option<(u64, u64)>,
+    of: Option<(u64, u64, Probe)>,
     texture: Option<TextureHandle>,
     /// First and last time, lowest and highest frequency of the picture.
     time_s: [f64; 2],
@@ -24,7 +25,14 @@ const LONGEST_S: f64 = 60.0;
 const RANGE_DB: f32 = 50.0;
 
 impl Spectrogram {
-    pub fn show(&mut self, ui: &mut Ui, doc: &mut Document, playhead: &mut Playhead, window: &mut Window) {
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        doc: &mut Document,
+        playhead: &mut Playhead,
+        window: &mut Window,
+        probe: Probe,
+    ) {
         let mut cursor_hz = None;
         head(ui, "Spectrogram", "Hz", |ui| {
             let text = RichText::new(format!("{RANGE_DB:.0} dB from dark to bright")).small().weak();
@@ -33,7 +41,7 @@ impl Spectrogram {
         if window.length_s() > LONGEST_S {
             return nothing(ui, "Zoom in to a minute or less");
         }
-        self.update(ui, doc, window);
+        self.update(ui, doc, window, probe);
         let shown = window.plot("spectrogram").show_grid(false).show(ui, |ui| {
             ui.set_plot_bounds_y(0.0..=LAST_HZ);
             if let Some(texture) = &self.texture {
@@ -53,17 +61,17 @@ impl Spectrogram {
     }
 
     /// Works the picture out again when the window has moved by more than the eye minds.
-    fn update(&mut self, ui: &Ui, doc: &mut Document, window: &Window) {
+    fn update(&mut self, ui: &Ui, doc: &mut Document, window: &Window, probe: Probe) {
         let [from_s, to_s] = window.range_s();
         let step_s = (window.length_s() / 10.0).max(0.05);
         // Half a second to both sides, so that there are columns up to the ends.
         let from_ns = (((from_s - 0.6).max(0.0) / step_s).floor() * step_s * 1e9) as u64;
         let to_ns = (((to_s + 0.6) / step_s).ceil() * step_s * 1e9) as u64;
-        if self.of == Some((from_ns, to_ns)) {
+        if self.of == Some((from_ns, to_ns, probe)) {
             return;
         }
-        self.of = Some((from_ns, to_ns));
-        let found = doc.spectrogram(0, from_ns..to_ns, COLUMNS);
+        self.of = Some((from_ns, to_ns, probe));
+        let found = doc.spectrogram(probe, from_ns..to_ns, COLUMNS);
         let rows = found.freq_hz.partition_point(|f| *f <= LAST_HZ);
         let (Some(first), Some(last)) = (found.time_s.first(), found.time_s.last()) else {
             self.texture = None;

@@ -189,14 +189,14 @@ pub fn bare<'a>(id: &'static str) -> Plot<'a> {
         .show_y(false)
         .auto_bounds(Vec2b::FALSE)
         .set_margin_fraction(egui::Vec2::ZERO)
-        .x_grid_spacer(|input| marks(input, 56.0))
-        .y_grid_spacer(|input| marks(input, 30.0))
+        .x_grid_spacer(|input| marks(&input, if input.bounds.1 < 100.0 { 56.0 } else { 84.0 }))
+        .y_grid_spacer(|input| marks(&input, 30.0))
         .y_axis_formatter(|mark, _| value(mark))
         .y_axis_min_width(34.0)
 }
 
 /// Steps of 1, 2 or 5, so far apart that each can have a label.
-fn marks(input: GridInput, pixels: f64) -> Vec<GridMark> {
+fn marks(input: &GridInput, pixels: f64) -> Vec<GridMark> {
     // egui_plot gives the step that takes up eight pixels.
     let least = input.base_step_size * pixels / 8.0;
     let power = 10f64.powf(least.log10().floor());

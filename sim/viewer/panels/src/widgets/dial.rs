@@ -19,7 +19,7 @@ enum Kind {
 }
 
 /// Room for the value.
-const FIELD: f32 = 76.0;
+const FIELD: f32 = 84.0;
 
 impl Dial {
     pub fn ratio(range: RangeInclusive<f64>) -> Dial {
