@@ -19,7 +19,7 @@ fn main() {
 fn inspect(path: &str) -> Result<(), drydock_view_model::Error> {
     let start = Instant::now();
     let mut document = Document::open(path)?;
-    println!("opened in {:.3} s", start.elapsed().as_secs_f64());
+    println!("opened in {:.3} s{}", start.elapsed().as_secs_f64(), memory());
     if let Some(note) = document.note() {
         println!("{note}");
     }
@@ -50,6 +50,7 @@ fn inspect(path: &str) -> Result<(), drydock_view_model::Error> {
         let (low, high, unit) = (legend.low, legend.high, legend.unit);
         println!("{:>16}: {low:.3} to {high:.3} {unit}, {none} without, {took:.3} s", by.title());
     }
+    println!("all colours{}", memory());
     let (mut worst, mut sum) = (0.0f64, 0.0);
     for i in 0..200u64 {
         let at_ns = span.start + (span.end - span.start) / 200 * (i * 77 % 200);
@@ -60,14 +61,36 @@ fn inspect(path: &str) -> Result<(), drydock_view_model::Error> {
         (worst, sum) = (worst.max(took), sum + took);
     }
     println!("pose: {:.3} ms, at worst {:.3} ms", sum / 200.0 * 1e3, worst * 1e3);
-    for channel in [Channel::TrueVelocity(0), Channel::CommandedVelocity(0), Channel::Temperature(0), Channel::Pressure]
-    {
-        let start = Instant::now();
-        let points = document.series(channel, span.clone(), 2000).len();
-        println!("{:?} of the whole run: {points} points, {:.3} s", channel, start.elapsed().as_secs_f64());
+    for channel in [Channel::TrueVelocity(0), Channel::CommandedVelocity(0), Channel::Pressure] {
+        for time in ["first", "then"] {
+            let start = Instant::now();
+            let points = document.series(channel, span.clone(), 2000).len();
+            println!("{channel:?} of the whole run, {time}: {points} points, {:.4} s", start.elapsed().as_secs_f64());
+        }
     }
+    let middle_ns = span.start + (span.end - span.start) / 2;
+    let start = Instant::now();
+    let light = document.ring_down(middle_ns);
+    println!("ring-down: {:.2} ms, {light:?}", start.elapsed().as_secs_f64() * 1e3);
+    let start = Instant::now();
+    let trail = document.trail(middle_ns..middle_ns + 2_000_000_000, 2000);
+    println!("trail of 2 s: {} points, {:.2} ms", trail.at_ns.len(), start.elapsed().as_secs_f64() * 1e3);
+    let start = Instant::now();
+    let times: Vec<u64> = (0..document.part().len()).map(|i| document.part().end_ns(i)).collect();
+    let displacements = document.displacements(&times).len();
+    println!("displacements of {displacements} beads: {:.3} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
     let mesh = document.part().mesh(0..document.part().len().min(100_000), Detail::Fine);
     println!("mesh of 100,000 beads: {} vertices, {:.3} s", mesh.positions.len(), start.elapsed().as_secs_f64());
+    let start = Instant::now();
+    let runs = document.part().simplified(0..document.part().len(), drydock_view_model::mesh::FAR_MM).len();
+    println!("from far away: {runs} runs, {:.3} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// The most memory that this process has held, where the system tells it.
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.map_or(String::new(), |peak| format!(", peak memory {}", peak.trim()))
 }

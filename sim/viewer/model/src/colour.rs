@@ -91,7 +91,7 @@ impl ColourBy {
             high = high.abs().max(low.abs());
             low = -high;
         }
-        if !(high > low) {
+        if high <= low {
             (low, high) = (low - 0.5, low + 0.5);
         }
         let mut seen = [false; Bead::FEATURES.len()];

@@ -8,7 +8,6 @@ use crate::document::Document;
 use crate::stream::{AnyReader, Stream};
 use drydock_analysis::wall::STILL_NS;
 use drydock_recording::{Accel, Chip, Extrusion, Load, Move, Queue, Row, State, Thermal};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Points of an overview's bucket.
@@ -32,7 +31,26 @@ pub(crate) struct Overviews {
 struct Overview {
     block: usize,
     slopes: Slopes,
-    curves: BTreeMap<Channel, Vec<Bucket>>,
+    curves: Vec<(Channel, Vec<Bucket>)>,
+    /// The curve after the one that had the last point: rows hand on their channels in the same order each time.
+    next: usize,
+}
+
+impl Overview {
+    fn add(&mut self, channel: Channel, point: [f64; 2]) {
+        if self.curves.get(self.next).is_none_or(|(c, _)| *c != channel) {
+            self.next = self.curves.iter().position(|(c, _)| *c == channel).unwrap_or(self.curves.len());
+            if self.next == self.curves.len() {
+                self.curves.push((channel, Vec::new()));
+            }
+        }
+        Bucket::add(&mut self.curves[self.next].1, point);
+        self.next = (self.next + 1) % self.curves.len();
+    }
+
+    fn curve(&self, channel: Channel) -> &[Bucket] {
+        self.curves.iter().find(|(c, _)| *c == channel).map(|(_, curve)| curve.as_slice()).unwrap_or_default()
+    }
 }
 
 /// The least and the greatest of some points, in the order of time.
@@ -95,7 +113,7 @@ impl Curve<'_> {
         let blocks = stream.blocks_in(&self.range);
         if stream.rows_of(blocks.clone()) > MOST_ROWS {
             self.overview(stream, overview);
-            let buckets = overview.curves.get(&self.channel).map(Vec::as_slice).unwrap_or_default();
+            let buckets = overview.curve(self.channel);
             return buckets
                 .iter()
                 .flat_map(|b| if b.points > 1 { &b.ends[..] } else { &b.ends[..1] })
@@ -118,12 +136,11 @@ impl Curve<'_> {
 
     fn overview<R: Curves>(&mut self, stream: &mut Stream<R>, overview: &mut Overview) {
         while overview.block < stream.blocks() {
+            let mut slopes = std::mem::take(&mut overview.slopes);
             for row in stream.read(self.reader, overview.block) {
-                let curves = &mut overview.curves;
-                row.curves(&mut overview.slopes, self.chips, &mut |channel, point| {
-                    Bucket::add(curves.entry(channel).or_default(), point);
-                });
+                row.curves(&mut slopes, self.chips, &mut |channel, point| overview.add(channel, point));
             }
+            overview.slopes = slopes;
             overview.block += 1;
         }
     }
@@ -179,7 +196,8 @@ impl Curves for State {
             emit(Channel::DrivePosition(axis), point(self.at_ns, drive));
             emit(Channel::TruePosition(axis), point(self.at_ns, nozzle));
             emit(Channel::Displacement(axis), point(self.at_ns, (nozzle - drive) * 1e3));
-            let of: [(f64, fn(u8) -> Channel, fn(u8) -> Channel); 2] = [
+            type OfAxis = fn(u8) -> Channel;
+            let of: [(f64, OfAxis, OfAxis); 2] = [
                 (drive, Channel::DriveVelocity, Channel::DriveAcceleration),
                 (nozzle, Channel::TrueVelocity, Channel::TrueAcceleration),
             ];

@@ -156,3 +156,124 @@ pub(crate) fn percentiles(values: &[f32], shares: [f32; 2]) -> Option<[f32; 2]> 
     some.sort_unstable_by(f32::total_cmp);
     Some(shares.map(|share| some[((share.clamp(0.0, 1.0) * last as f32).round() as usize).min(last)]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What people without one kind of cone see, in linear light (Machado, Oliveira, Fernandes 2009, severity 1).
+    const VISION: [(&str, [[f64; 3]; 3]); 4] = [
+        ("full", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+        (
+            "protan",
+            [
+                [0.152_286, 1.052_583, -0.204_868],
+                [0.114_503, 0.786_281, 0.099_216],
+                [-0.003_882, -0.048_116, 1.051_998],
+            ],
+        ),
+        (
+            "deutan",
+            [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]],
+        ),
+        (
+            "tritan",
+            [
+                [1.255_528, -0.076_749, -0.178_779],
+                [-0.078_411, 0.930_809, 0.147_602],
+                [0.004_733, 0.691_367, 0.303_900],
+            ],
+        ),
+    ];
+
+    /// CIELAB of a colour as it is seen.
+    fn lab(colour: [u8; 3], vision: [[f64; 3]; 3]) -> [f64; 3] {
+        let linear = colour.map(|v| {
+            let v = f64::from(v) / 255.0;
+            if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+        });
+        let times = |m: [[f64; 3]; 3], v: [f64; 3]| m.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
+        let seen = times(vision, linear).map(|v| v.clamp(0.0, 1.0));
+        let xyz = times([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]], seen);
+        let f = |v: f64| if v > 0.008_856 { v.cbrt() } else { 7.787 * v + 16.0 / 116.0 };
+        let [x, y, z] = [f(xyz[0] / 0.9505), f(xyz[1]), f(xyz[2] / 1.089)];
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    fn apart(a: [f64; 3], b: [f64; 3]) -> f64 {
+        (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt()
+    }
+
+    #[test]
+    fn maps_of_size_grow_lighter_all_the_way_for_every_kind_of_sight() {
+        for map in [Map::Viridis, Map::Cividis] {
+            for (name, vision) in VISION {
+                let light: Vec<f64> = (0..=20u8).map(|i| lab(map.colour(f32::from(i) / 20.0), vision)[0]).collect();
+                assert!(light.windows(2).all(|l| l[1] > l[0]), "{map:?}, {name}: {light:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn signs_are_told_apart_by_every_kind_of_sight() {
+        for (name, vision) in VISION {
+            for size in [0.15, 0.3, 0.5] {
+                let [low, high] = [0.5 - size, 0.5 + size].map(|v| lab(Map::Diverging.colour(v), vision));
+                // A difference of 2.3 is just seen (Mahy 1994).
+                assert!(apart(low, high) > 10.0, "{name}: {} at {size}", apart(low, high));
+            }
+            let middle = lab(Map::Diverging.colour(0.5), vision)[0];
+            assert!(middle > 90.0, "{name}: nothing is light");
+        }
+    }
+
+    #[test]
+    fn categories_are_told_apart_by_every_kind_of_sight() {
+        for (name, vision) in VISION {
+            for a in 0..9u8 {
+                for b in 0..a {
+                    let [one, other] = [a, b].map(|i| lab(Map::Categories.colour(f32::from(i)), vision));
+                    assert!(apart(one, other) > 7.0, "{name}: {a} and {b} are {} apart", apart(one, other));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ends_middle_and_what_is_no_number_have_their_colours() {
+        assert_eq!(Map::Viridis.colour(-3.0), [68, 1, 84]);
+        assert_eq!(Map::Viridis.colour(0.5), [33, 144, 141]);
+        assert_eq!(Map::Viridis.colour(9.0), [253, 231, 37]);
+        assert_eq!(Map::Diverging.colour(f32::NAN), Map::Categories.colour(0.0));
+        assert_eq!(Map::Categories.colour(11.0), Map::Categories.colour(2.0));
+    }
+
+    fn legend(low: f32, high: f32) -> Legend {
+        Legend { title: "", unit: "mm/s", map: Map::Viridis, low, high, categories: Vec::new() }
+    }
+
+    #[test]
+    fn ticks_are_round_inside_and_not_too_many() {
+        let labels =
+            |low, high, n| -> Vec<String> { legend(low, high).ticks(n).into_iter().map(|t| t.label).collect() };
+        assert_eq!(labels(3.0, 98.0, 5), ["20", "40", "60", "80"]);
+        assert_eq!(labels(-31.5, 31.5, 5), ["-20", "0", "20"]);
+        assert_eq!(labels(0.0, 0.01, 6), ["0.000", "0.002", "0.004", "0.006", "0.008", "0.010"]);
+        assert_eq!(labels(0.0, 100.0, 5), ["0", "20", "40", "60", "80", "100"]);
+        for tick in legend(-31.5, 77.0).ticks(6) {
+            assert!((0.0..=1.0).contains(&tick.at), "{tick:?}");
+        }
+        let tick = &legend(0.0, 50.0).ticks(5)[2];
+        assert_eq!((tick.label.as_str(), tick.at), ("20", 0.4));
+    }
+
+    #[test]
+    fn percentiles_do_not_look_at_what_sticks_out_nor_at_what_is_no_number() {
+        let mut values: Vec<f32> = (0..1000).map(|i| i as f32).collect();
+        values.extend([f32::NAN, 1e9, -1e9, f32::INFINITY]);
+        let [low, high] = percentiles(&values, [0.02, 0.98]).unwrap();
+        assert!((low - 19.0).abs() <= 2.0 && (high - 980.0).abs() <= 2.0, "{low} {high}");
+        assert_eq!(percentiles(&[f32::NAN], [0.0, 1.0]), None);
+        assert_eq!(percentiles(&[3.0], [0.0, 1.0]), Some([3.0, 3.0]));
+    }
+}

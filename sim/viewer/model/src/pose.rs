@@ -92,13 +92,43 @@ impl Document {
         }
     }
 
-    /// The state at a time, on a straight line between samples.
+    /// The state at a time. Between samples the drive goes straight on, as it does between steps, and the displacement
+    /// bends as it does over four samples, so that a swing in slow motion has no corners.
     pub(crate) fn state(&mut self, at_ns: u64) -> Option<State> {
-        match self.streams.states.around(&mut self.reader, at_ns, |_| true) {
-            (Some(a), Some(b)) if b.at_ns - a.at_ns <= STILL_NS => Some(between(&a, &b, at_ns)),
+        let Document { streams, reader, .. } = self;
+        match streams.states.around(reader, at_ns, |_| true) {
+            (Some(a), Some(b)) if b.at_ns - a.at_ns <= STILL_NS => {
+                let before = a.at_ns.checked_sub(1).and_then(|ns| streams.states.around(reader, ns, |_| true).0);
+                let after = streams.states.around(reader, b.at_ns, |_| true).1;
+                Some(between([before.as_ref(), Some(&a), Some(&b), after.as_ref()], at_ns))
+            }
             (Some(a), _) => Some(State { at_ns, ..a }),
             (None, b) => b,
         }
+    }
+
+    /// Nozzle against drive at many times, mm: zero where nothing is known. Reads each block that it needs once.
+    pub fn displacements(&mut self, at_ns: &[u64]) -> Vec<[f32; 3]> {
+        let first_ns = at_ns.iter().min().map_or(0, |ns| ns.saturating_sub(STILL_NS));
+        let last_ns = at_ns.iter().max().map_or(0, |ns| ns.saturating_add(STILL_NS));
+        let mut known: Vec<(u64, [f32; 3])> = Vec::new();
+        let blocks = self.streams.states.blocks_in(&(first_ns..last_ns));
+        for nth in blocks {
+            let states = self.streams.states.read(&mut self.reader, nth);
+            known.extend(states.iter().map(|s| (s.at_ns, displacement_mm(s).map(|v| v as f32))));
+        }
+        let at = |at_ns: &u64| {
+            let next = known.partition_point(|(ns, _)| ns <= at_ns);
+            let Some(a) = next.checked_sub(1).map(|i| known[i]) else { return [0.0; 3] };
+            match known.get(next).filter(|b| b.0 - a.0 <= STILL_NS) {
+                Some(b) => {
+                    let share = (at_ns - a.0) as f32 / (b.0 - a.0) as f32;
+                    std::array::from_fn(|i| a.1[i] + share * (b.1[i] - a.1[i]))
+                }
+                None => a.1,
+            }
+        };
+        at_ns.iter().map(at).collect()
     }
 
     fn commanded(&mut self, at_ns: u64) -> Option<[f64; 3]> {
@@ -150,25 +180,45 @@ impl Document {
     }
 }
 
-fn between(a: &State, b: &State, at_ns: u64) -> State {
-    let part = (at_ns - a.at_ns) as f64 / (b.at_ns - a.at_ns).max(1) as f64;
-    let mix = |a: f64, b: f64| a + part * (b - a);
-    State {
-        at_ns,
-        drive_mm: std::array::from_fn(|i| mix(a.drive_mm[i], b.drive_mm[i])),
-        nozzle_mm: std::array::from_fn(|i| mix(a.nozzle_mm[i], b.nozzle_mm[i])),
-        e_mm: mix(a.e_mm, b.e_mm),
-    }
+fn displacement_mm(state: &State) -> [f64; 3] {
+    std::array::from_fn(|i| state.nozzle_mm[i] - state.drive_mm[i])
+}
+
+/// Between the second and the third of four samples that follow each other.
+fn between(samples: [Option<&State>; 4], at_ns: u64) -> State {
+    let [before, Some(a), Some(b), after] = samples else { return State::default() };
+    let near = |from: &State, to: &State| to.at_ns - from.at_ns <= STILL_NS;
+    let before = before.filter(|s| near(s, a)).unwrap_or(a);
+    let after = after.filter(|s| near(b, s)).unwrap_or(b);
+    let long = (b.at_ns - a.at_ns).max(1) as f64;
+    let t = (at_ns - a.at_ns) as f64 / long;
+    let mix = |a: f64, b: f64| a + t * (b - a);
+    let drive_mm: [f64; 3] = std::array::from_fn(|i| mix(a.drive_mm[i], b.drive_mm[i]));
+    let (pa, pb, pc, pd) = (displacement_mm(before), displacement_mm(a), displacement_mm(b), displacement_mm(after));
+    // A cubic with the slopes that the neighbours give (Catmull, Rom).
+    let slope = |p: f64, q: f64, from: &State, to: &State| (q - p) * long / (to.at_ns - from.at_ns).max(1) as f64;
+    let bent = |i: usize| {
+        let (m0, m1) = (slope(pa[i], pc[i], before, b), slope(pb[i], pd[i], a, after));
+        let (t2, t3) = (t * t, t * t * t);
+        (2.0 * t3 - 3.0 * t2 + 1.0) * pb[i] + (t3 - 2.0 * t2 + t) * m0 + (3.0 * t2 - 2.0 * t3) * pc[i] + (t3 - t2) * m1
+    };
+    let nozzle_mm = if t == 0.0 { a.nozzle_mm } else { std::array::from_fn(|i| drive_mm[i] + bent(i)) };
+    State { at_ns, drive_mm, nozzle_mm, e_mm: mix(a.e_mm, b.e_mm) }
 }
 
 /// Where a planned move is at a time; its end once it is over.
 pub(crate) fn planned_at(planned: &Move, at_ns: u64) -> [f64; 3] {
+    let long = length_mm(planned);
+    let part = if long > 0.0 { way_mm(planned, at_ns) / long } else { 1.0 };
+    std::array::from_fn(|i| planned.start_mm[i] + part * (planned.end_mm[i] - planned.start_mm[i]))
+}
+
+/// How far a planned move has come at a time.
+pub(crate) fn way_mm(planned: &Move, at_ns: u64) -> f64 {
     let t = at_ns.saturating_sub(planned.at_ns).min(planned.duration_ns) as f64 * 1e-9;
-    let way: [f64; 3] = std::array::from_fn(|i| planned.end_mm[i] - planned.start_mm[i]);
-    let long = way.iter().map(|v| v * v).sum::<f64>().sqrt();
-    if long <= 0.0 {
-        return planned.end_mm;
-    }
-    let part = ((planned.start_v_mm_s + 0.5 * planned.accel_mm_s2 * t) * t / long).clamp(0.0, 1.0);
-    std::array::from_fn(|i| planned.start_mm[i] + part * way[i])
+    ((planned.start_v_mm_s + 0.5 * planned.accel_mm_s2 * t) * t).clamp(0.0, length_mm(planned))
+}
+
+fn length_mm(planned: &Move) -> f64 {
+    (0..3).map(|i| (planned.end_mm[i] - planned.start_mm[i]).powi(2)).sum::<f64>().sqrt()
 }

@@ -111,6 +111,8 @@ pub(crate) struct Swings {
     share: Vec<[f64; 3]>,
     /// Displacement and velocity of each mode, mm and mm/s.
     q: Vec<[f64; 2]>,
+    /// Free motion over the time between the last two samples, which seldom changes.
+    free: (u64, Vec<[[f64; 2]; 2]>),
     before: Option<(State, [f64; 3])>,
 }
 
@@ -132,6 +134,7 @@ impl Swings {
         Swings {
             share: modes.iter().map(share).collect(),
             q: vec![[0.0; 2]; modes.len()],
+            free: (0, Vec::new()),
             modes: modes.to_vec(),
             before: None,
         }
@@ -147,9 +150,13 @@ impl Swings {
             (Some(gap_ns), Some((before, old))) if gap_ns <= STILL_NS => {
                 let h = gap_ns as f64 * 1e-9;
                 velocity = std::array::from_fn(|i| (state.drive_mm[i] - before.drive_mm[i]) / h);
-                for (mode, q) in self.modes.iter().zip(&mut self.q) {
+                if self.free.0 != gap_ns {
+                    self.free = (gap_ns, self.modes.iter().map(|m| free_motion(m, h)).collect());
+                }
+                for ((mode, q), free) in self.modes.iter().zip(&mut self.q).zip(&self.free.1) {
                     let push: f64 = (0..3).map(|i| mode.excited_by[i] * (velocity[i] - old[i])).sum();
-                    *q = swing(mode, [q[0], q[1] - push], h);
+                    let pushed = [q[0], q[1] - push];
+                    *q = free.map(|row| row[0] * pushed[0] + row[1] * pushed[1]);
                 }
                 let have: [f64; 3] =
                     std::array::from_fn(|i| self.modes.iter().zip(&self.q).map(|(m, q)| m.shape[i] * q[0]).sum());
@@ -190,14 +197,13 @@ fn rates(mode: &Mode) -> (f64, f64) {
     (mode.damping * omega, (omega * (1.0 - mode.damping * mode.damping).max(0.0).sqrt()).max(1e-9))
 }
 
-/// Free motion for `h` seconds.
-fn swing(mode: &Mode, q: [f64; 2], h: f64) -> [f64; 2] {
+/// Displacement and velocity after `h` seconds of free motion, as a matrix on (displacement, velocity).
+fn free_motion(mode: &Mode, h: f64) -> [[f64; 2]; 2] {
     let (decay, damped) = rates(mode);
     let (sin, cos) = (damped * h).sin_cos();
     let fade = (-decay * h).exp();
-    let b = (q[1] + decay * q[0]) / damped;
-    let place = fade * (q[0] * cos + b * sin);
-    [place, fade * damped * (b * cos - q[0] * sin) - decay * place]
+    let (slow, stiff) = (decay / damped * sin, (damped + decay * decay / damped) * sin);
+    [[fade * (cos + slow), fade * sin / damped], [-fade * stiff, fade * (cos - slow)]]
 }
 
 fn inverse(m: [[f64; 3]; 3]) -> [[f64; 3]; 3] {

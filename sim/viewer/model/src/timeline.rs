@@ -3,12 +3,15 @@
 use crate::part::Part;
 use drydock_analysis::study::begins_layer;
 use drydock_recording::Command;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Lines, layers, features: each in the order of time.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     lines: Vec<LineMark>,
+    /// The first line with each number.
+    numbered: BTreeMap<u32, usize>,
     text: String,
     /// Where layers begin that the slicer names.
     named: Vec<u64>,
@@ -70,6 +73,7 @@ impl Timeline {
             let last_ns = self.lines.last().map_or(0, |l| l.at_ns);
             let mark =
                 LineMark { at_ns: command.at_ns.max(last_ns), line_no: command.line_no, text_end: self.text.len() };
+            self.numbered.entry(mark.line_no).or_insert(self.lines.len());
             self.lines.push(mark);
         }
     }
@@ -129,7 +133,7 @@ impl Timeline {
 
     /// The first line with this number in the file.
     pub fn line_numbered(&self, line_no: u32) -> Option<usize> {
-        self.lines.iter().position(|l| l.line_no == line_no)
+        self.numbered.get(&line_no).copied()
     }
 
     pub fn layers(&self) -> &[Layer] {

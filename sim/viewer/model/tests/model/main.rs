@@ -1,5 +1,7 @@
 //! The model against recordings of which it is known what they must show.
 
+mod colours;
+mod comparing;
 mod files;
 mod part;
 mod plots;

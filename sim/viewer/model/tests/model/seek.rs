@@ -103,3 +103,25 @@ fn exaggeration_enlarges_the_displacement_and_is_the_truth_at_one() {
     assert_eq!(trail.exaggerated(200.0).last().unwrap(), large);
     assert_eq!((trail.commanded.len(), trail.drive.len()), (trail.at_ns.len(), trail.at_ns.len()));
 }
+
+#[test]
+fn between_samples_the_swing_is_round_and_at_samples_it_is_what_was_recorded() {
+    let squares = Squares { freq_hz: 62.0, ..Squares::default() };
+    let mut document = Document::from_bytes("planted", squares.bytes()).unwrap();
+    let corner_ns = squares.start_ns() + 5 * squares.side_ns();
+    let times: Vec<u64> = (0..2000).map(|i| corner_ns + 10_000_000 + i * 50_000).collect();
+    let straight = document.displacements(&times);
+    let (mut worst_round, mut worst_straight) = (0.0f64, 0.0f64);
+    for (at_ns, straight) in times.into_iter().zip(straight) {
+        let planted_um = squares.swing_um((at_ns - corner_ns) as f64 * 1e-9);
+        let pose = document.pose(at_ns);
+        let off_um = (pose.displacement_mm()[0] * 1e3 - planted_um).abs();
+        if at_ns.is_multiple_of(STATE_NS) {
+            assert!(off_um < 0.02, "{off_um} um off at a sample");
+        }
+        worst_round = worst_round.max(off_um);
+        worst_straight = worst_straight.max((f64::from(straight[0]) * 1e3 - planted_um).abs());
+    }
+    println!("between samples: {worst_round:.2} um off, {worst_straight:.2} um on straight lines, of 40 um");
+    assert!(worst_round < 0.03 * squares.amplitude_um && worst_straight < 0.1 * squares.amplitude_um);
+}
