@@ -323,6 +323,11 @@ impl VirtualMcu {
         self.firmware.is_configured()
     }
 
+    /// Moves that wait in the firmware's queues.
+    pub fn moves_waiting(&self) -> u16 {
+        self.firmware.moves_waiting()
+    }
+
     /// Messages that found no room in the transmit buffer.
     pub fn dropped_messages(&self) -> u32 {
         self.firmware.dropped_messages()

@@ -343,6 +343,11 @@ impl Firmware {
         self.shutdown
     }
 
+    /// Moves that wait in all queues.
+    pub fn moves_waiting(&self) -> u16 {
+        self.objects.moves.capacity() - self.objects.moves.free_count()
+    }
+
     /// Whether the configuration is complete.
     pub fn is_configured(&self) -> bool {
         self.objects.config_crc.is_some()

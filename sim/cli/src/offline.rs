@@ -149,6 +149,11 @@ fn run_file(host: &Host, gcode: &Path) -> Result<Vec<String>, String> {
     }
 }
 
+/// What the terminal would have shown as errors. A printer goes on after such a line, and so did this.
+fn tell(errors: &[String]) {
+    errors.iter().for_each(|error| eprintln!("{error}"));
+}
+
 fn build(input: &Input, clock_freq_hz: f64, exact: bool, sink: Rc<RefCell<dyn StepSink>>) -> Result<Host, String> {
     let options = Options {
         offline: Some(Offline { clock_freq_hz, sink }),
@@ -225,6 +230,7 @@ pub fn plan(args: PlanArgs) -> CliResult {
         }
     });
     let errors = run_file(&host, &input.gcode)?;
+    tell(&errors);
     if let Some(error) = failed.borrow_mut().take() {
         return Err(error.into());
     }
@@ -353,6 +359,7 @@ pub fn steps(args: StepsArgs) -> CliResult {
         }
     }
     let errors = run_file(&host, &input.gcode)?;
+    tell(&errors);
     let mut sink = sink.borrow_mut();
     if let Some(error) = sink.failed.take() {
         // A reader that had enough (`| head`) is no failure.

@@ -210,6 +210,11 @@ impl Bench {
         self.nodes[mcu].mcu.is_configured()
     }
 
+    /// Moves that wait in a micro-controller's queues.
+    pub fn moves_waiting(&self, mcu: usize) -> u16 {
+        self.nodes[mcu].mcu.moves_waiting()
+    }
+
     /// Digest of everything that happened, and of the state that it left.
     pub fn fingerprint(&self) -> String {
         let mut digest = self.digest;

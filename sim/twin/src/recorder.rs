@@ -14,7 +14,8 @@ use drydock_host::toolhead::PlannedMove;
 use drydock_plant::drive::Moves;
 use drydock_plant::{Event as PlantEvent, EventKind, Machine, Truth};
 use drydock_recording::{
-    Accel, Bead, Command, Console, End, Error, Event, Extrusion, Fan, Header, Load, Move, Pin, State, Thermal, Writer,
+    Accel, Bead, Command, Console, End, Error, Event, Extrusion, Fan, Header, Load, Move, Pin, Queue, State, Thermal,
+    Writer,
 };
 
 use crate::bench::Bench;
@@ -129,6 +130,9 @@ impl Recorder {
                 load_angle_deg,
                 lost_steps: m.lost_full_steps as i32,
             })?;
+        }
+        for mcu in 0..bench.mcu_names().count() {
+            self.writer.push(Queue { at_ns, mcu: mcu as u8, depth: u32::from(bench.moves_waiting(mcu)) })?;
         }
         for (fan, speed) in bench.loom.fan_duty.iter().enumerate() {
             if self.last_fans.get(fan) != Some(speed) {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use drydock_recording::{Command, Header, Reader, State, Thermal};
+use drydock_recording::{Command, Header, Queue, Reader, State, Thermal};
 use drydock_scenario::disk::RealDisk;
 use drydock_scenario::model::{Act, Scenario};
 use drydock_scenario::setup::{RunOptions, prepare};
@@ -120,6 +120,15 @@ fn without_its_shaper_it_rings_more_and_with_more_acceleration_it_is_sooner_over
     let quick = make(&Settings { max_accel_mm_s2: 12_000.0, ..stretch.settings.clone() });
     let took = |bytes: &[u8]| begins(bytes, lines.1) - begins(bytes, lines.0);
     assert!(took(&quick) < took(&shaped), "{} ns against {}", took(&quick), took(&shaped));
+}
+
+#[test]
+fn what_waits_in_the_micro_controller_is_on_record() {
+    let (bytes, ..) = open();
+    let mut reader = Reader::new(Cursor::new(&bytes[..])).unwrap();
+    let depths: Vec<u32> = reader.all::<Queue>().map(|row| row.unwrap().depth).collect();
+    assert_eq!(depths[0], 0);
+    assert!(depths.iter().any(|depth| *depth > 20), "while it prints: {:?}", depths.iter().max());
 }
 
 #[test]
