@@ -27,6 +27,8 @@ pub struct HudPlugin;
 impl Plugin for HudPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Panels>().add_systems(EguiPrimaryContextPass, panels);
+        #[cfg(feature = "native")]
+        app.add_plugins(crate::tuning::TuningPlugin);
     }
 }
 
@@ -47,6 +49,7 @@ fn panels(
     mut session: ResMut<Session>,
     mut panels: ResMut<Panels>,
     time: Res<Time<Real>>,
+    #[cfg(feature = "native")] tuning: Res<crate::tuning::Tuning>,
 ) -> Result {
     let context = contexts.ctx_mut()?;
     let Panels { ui, state, facts, free, hand } = &mut *panels;
@@ -64,13 +67,28 @@ fn panels(
     *free = Some(Rect::new(rect.min.x, rect.min.y, rect.max.x, rect.max.y));
     *hand = ui.takes_pointer(context);
     for action in actions {
-        act(action, &mut session, facts, &mut commands);
+        act(
+            action,
+            &mut session,
+            state,
+            facts,
+            &mut commands,
+            #[cfg(feature = "native")]
+            &tuning,
+        );
     }
     Ok(())
 }
 
 /// Does what a panel asks for.
-fn act(action: Action, session: &mut Session, facts: &mut FrameFacts, commands: &mut Commands) {
+fn act(
+    action: Action,
+    session: &mut Session,
+    state: &ViewState,
+    facts: &mut FrameFacts,
+    commands: &mut Commands,
+    #[cfg(feature = "native")] tuning: &crate::tuning::Tuning,
+) {
     match action {
         Action::Open(path) => open(session, facts, Path::new(&path), false),
         Action::OpenSecond(path) => open(session, facts, Path::new(&path), true),
@@ -84,8 +102,23 @@ fn act(action: Action, session: &mut Session, facts: &mut FrameFacts, commands: 
         }
         // The view is read from the panels' state in every frame.
         Action::ColourBy(_) => {}
+        #[cfg(feature = "native")]
+        Action::Tune(settings) => {
+            let at_ns = session.playhead.at_ns();
+            let Some(side) = session.sides.first() else { return };
+            facts.tuning_busy = tuning.ask(at_ns, state.around.seconds(&side.document, at_ns), settings);
+        }
+        #[cfg(feature = "native")]
+        Action::WriteConfig(settings) => {
+            let Some(side) = session.sides.first() else { return };
+            match tuning.config_block(&side.document, &settings) {
+                Ok(block) => facts.config_block = Some(block),
+                Err(message) => facts.message = Some(message),
+            }
+        }
+        #[cfg(not(feature = "native"))]
         Action::Tune(_) | Action::WriteConfig(_) => {
-            facts.message = Some("no simulation behind this window".into());
+            facts.message = Some("nothing here can print again: open the recording in the program".into());
         }
     }
 }

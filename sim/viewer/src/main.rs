@@ -16,6 +16,8 @@ mod scene;
 #[cfg(not(target_arch = "wasm32"))]
 mod shot;
 mod stage;
+#[cfg(feature = "native")]
+mod tuning;
 mod window;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -65,10 +67,28 @@ fn run(arguments: args::Arguments) -> Result<(), String> {
         }
         None => {
             let paths = [arguments.recording, arguments.second];
-            let documents = paths.iter().flatten().map(open).collect::<Result<_, _>>()?;
+            let mut documents: Vec<Document> = paths.iter().flatten().map(open).collect::<Result<_, _>>()?;
+            #[cfg(feature = "native")]
+            if documents.is_empty() {
+                documents = demo()?.iter().map(open).collect::<Result<_, _>>()?;
+            }
             window::run(documents, stage::Rendering::on(&stage::Adapter::find()?))
         }
     }
+}
+
+/// The bundled print, without and with input shaping; it is simulated the first time.
+#[cfg(feature = "native")]
+fn demo() -> Result<[std::path::PathBuf; 2], String> {
+    let mut told = 0;
+    let made = drydock_view_resim::demo(|share| {
+        let tenths = (share * 10.0) as u32;
+        if tenths > told {
+            told = tenths;
+            eprintln!("printing the demo: {} %", tenths * 10);
+        }
+    });
+    made.map_err(|error| error.to_string())
 }
 
 #[cfg(target_arch = "wasm32")]
