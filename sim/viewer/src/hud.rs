@@ -58,7 +58,7 @@ fn panels(
     facts.legend = session.sides.first().and_then(|side| side.legend.clone());
     facts.second = session.sides.get(1).map(|side| side.document.name().to_owned());
     facts.live = session.sides.first().is_some_and(|side| !side.document.is_finished());
-    let Session { sides, playhead } = &mut *session;
+    let Session { sides, playhead, .. } = &mut *session;
     let actions = match sides.first_mut() {
         Some(first) => ui.show(context, &mut first.document, playhead, state, facts),
         None => Vec::new(),

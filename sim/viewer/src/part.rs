@@ -426,8 +426,8 @@ fn choose(
         let shown = part.looks.shown;
         let coarse_shown = [shown.start, shown.end].map(|fine| coarse_segment(&part.fine_of, fine) as usize / ROW);
         for (nth, block) in part.blocks.iter().enumerate() {
-            let distance = if flat { 1.0 } else { distance(block.bounds, local_eye).max(1.0) };
-            let px = 1.0 / (pixel * distance);
+            let away = if flat { 1.0 } else { distance(block.bounds, local_eye).max(1.0) };
+            let px = 1.0 / (pixel * away);
             // Exaggerated, what the coarse level leaves out may be seen.
             let left_out = COARSE_SWING_MM * part.looks.gain;
             let coarse = block.segment * px < quality.coarse_px && left_out * px < 1.0;

@@ -165,13 +165,13 @@ impl Session {
     }
 
     /// The time of a side that stands for the playhead.
-    pub fn time_of(&self, side: usize) -> u64 {
+    pub fn time_of(&mut self, side: usize) -> u64 {
         let at_ns = self.playhead.at_ns();
-        let [first, second, ..] = &self.sides[..] else { return at_ns };
+        let [first, second, ..] = &mut self.sides[..] else { return at_ns };
         if side == 0 {
             return at_ns;
         }
-        let other = Compare::time(first.document.timeline(), second.document.timeline(), at_ns);
+        let other = Compare::time(&mut first.document, &mut second.document, at_ns);
         other.unwrap_or_else(|| at_ns.min(second.document.span_ns().end))
     }
 }
@@ -392,7 +392,7 @@ fn follow(
     mut pieces: Query<(&mut Transform, &mut Visibility, &MeshMaterial3d<MachineMaterial>)>,
 ) {
     for nth in 0..session.sides.len() {
-        let at_ns = session.time_of(nth);
+        let at_ns = session.bypass_change_detection().time_of(nth);
         let side = &mut session.bypass_change_detection().sides[nth];
         if side.seen.as_ref().is_some_and(|(ns, seen)| *ns == at_ns && *seen == *view) {
             continue;

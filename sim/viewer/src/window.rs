@@ -127,7 +127,7 @@ fn refresh(mut session: ResMut<Session>, mut panels: ResMut<Panels>, time: Res<T
         return;
     }
     *since = Duration::ZERO;
-    let Session { sides, playhead } = &mut *session;
+    let Session { sides, playhead, .. } = &mut *session;
     for (nth, side) in sides.iter_mut().enumerate() {
         if side.document.is_finished() {
             continue;
