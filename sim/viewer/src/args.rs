@@ -148,6 +148,9 @@ pub struct BenchArguments {
     /// Shadows, instead of what suits the adapter
     #[arg(long)]
     pub shadows: Option<bool>,
+    /// Depth before colours, instead of what suits the adapter
+    #[arg(long)]
+    pub depth_first: Option<bool>,
     /// Anti-aliasing, instead of what suits the adapter
     #[arg(long)]
     pub msaa: Option<bool>,
@@ -234,9 +237,13 @@ mod tests {
 
     #[test]
     fn times_are_seconds_layers_and_lines() {
-        for (text, at) in
-            [("12.5s", At::Seconds(12.5)), ("3", At::Seconds(3.0)), ("layer:3", At::Layer(3)), ("line:120", At::Line(120)), ("end", At::End)]
-        {
+        for (text, at) in [
+            ("12.5s", At::Seconds(12.5)),
+            ("3", At::Seconds(3.0)),
+            ("layer:3", At::Layer(3)),
+            ("line:120", At::Line(120)),
+            ("end", At::End),
+        ] {
             assert_eq!(text.parse(), Ok(at));
         }
         for wrong in ["", "-1s", "layer:", "line:x", "nan", "inf"] {

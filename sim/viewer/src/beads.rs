@@ -223,18 +223,6 @@ impl Beads {
         }
         self.coarse.pad_to_row();
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.fine.nodes.is_empty()
-    }
-
-    pub fn bounds(&self) -> Bounds {
-        let mut bounds = Bounds::EMPTY;
-        for block in &self.blocks {
-            bounds.join(block.bounds);
-        }
-        bounds
-    }
 }
 
 /// Whether one segment from the first to the last node says what all of them say.
@@ -310,6 +298,7 @@ impl Detail {
         }
     }
 
+    #[cfg(test)]
     pub fn triangles(self) -> usize {
         let rings = 2 * self.rings().len().max(1);
         2 * (rings - 1) * (self.columns() - 1)

@@ -19,6 +19,7 @@ pub struct Bench {
     /// Instead of what the adapter would get.
     pub shadows: Option<bool>,
     pub msaa: Option<bool>,
+    pub depth_first: Option<bool>,
     /// Height of the picture in mm; all of the part where there is none.
     pub span_mm: Option<f32>,
 }
@@ -83,6 +84,7 @@ pub fn run(bench: &Bench) -> Result<String, String> {
     let adapter = Adapter::find()?;
     let mut rendering = Rendering::on(&adapter);
     rendering.shadows = bench.shadows.unwrap_or(rendering.shadows);
+    rendering.depth_first = bench.depth_first.unwrap_or(rendering.depth_first);
     if let Some(msaa) = bench.msaa {
         rendering.msaa = if msaa { Msaa::Sample4 } else { Msaa::Off };
     }
@@ -99,7 +101,8 @@ pub fn run(bench: &Bench) -> Result<String, String> {
     stage.settle();
     let started = Instant::now();
     let beads = Beads::new(&nodes);
-    let (packed_s, coarse) = (started.elapsed().as_secs_f64(), beads.coarse.fine.iter().filter(|f| **f != u32::MAX).count());
+    let (packed_s, coarse) =
+        (started.elapsed().as_secs_f64(), beads.coarse.fine.iter().filter(|f| **f != u32::MAX).count());
     drop(nodes);
     type Needs<'w, 's> =
         (Commands<'w, 's>, ResMut<'w, Assets<Image>>, ResMut<'w, Assets<BeadMaterial>>, Res<'w, Templates>);

@@ -223,8 +223,7 @@ impl Dimensions {
         let reach = |off: f32| (self.reach().powi(2) - off * off).max(0.0).sqrt();
         for nth in lines(self.min.x, self.max.x) {
             let (x, half) = (10.0 * nth as f32, if nth % 5 == 0 { 0.3 } else { 0.12 });
-            let (a, b) =
-                if self.form == Form::Delta { (-reach(x), reach(x)) } else { (self.min.y, self.max.y) };
+            let (a, b) = if self.form == Form::Delta { (-reach(x), reach(x)) } else { (self.min.y, self.max.y) };
             bed.quad(
                 [[x - half, a], [x + half, a], [x + half, b], [x - half, b]].map(|[x, y]| Vec3::new(x, y, -0.01)),
                 GRID,
@@ -232,8 +231,7 @@ impl Dimensions {
         }
         for nth in lines(self.min.y, self.max.y) {
             let (y, half) = (10.0 * nth as f32, if nth % 5 == 0 { 0.3 } else { 0.12 });
-            let (a, b) =
-                if self.form == Form::Delta { (-reach(y), reach(y)) } else { (self.min.x, self.max.x) };
+            let (a, b) = if self.form == Form::Delta { (-reach(y), reach(y)) } else { (self.min.x, self.max.x) };
             bed.quad(
                 [[a, y - half], [b, y - half], [b, y + half], [a, y + half]].map(|[x, y]| Vec3::new(x, y, -0.01)),
                 GRID,

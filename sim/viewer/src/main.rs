@@ -2,9 +2,9 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod args;
+mod beads;
 #[cfg(not(target_arch = "wasm32"))]
 mod bench;
-mod beads;
 mod camera;
 mod hud;
 mod machine;
@@ -60,6 +60,7 @@ fn run(arguments: args::Arguments) -> Result<(), String> {
                 size: wanted.size,
                 shadows: wanted.shadows,
                 msaa: wanted.msaa,
+                depth_first: wanted.depth_first,
                 span_mm: wanted.span,
             };
             println!("{}", bench::run(&bench)?);

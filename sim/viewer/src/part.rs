@@ -1,6 +1,6 @@
 //! A part in the scene: its records uploaded once, its rows drawn as near, middle, far or coarse.
 
-use crate::beads::{BLOCK_ROWS, Beads, COARSE_SWING_MM, Block, Bounds, Detail, Level, PAGE_ROWS, ROW, RowBounds};
+use crate::beads::{BLOCK_ROWS, Beads, Block, Bounds, COARSE_SWING_MM, Detail, Level, PAGE_ROWS, ROW, RowBounds};
 use crate::materials::{BeadMaterial, Style};
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::primitives::Aabb;
@@ -60,18 +60,6 @@ pub struct Part {
     coarse: Vec<Handle<BeadMaterial>>,
     fine_rows: Vec<Entity>,
     coarse_rows: Vec<Entity>,
-    bounds: Bounds,
-}
-
-impl Part {
-    pub fn bounds(&self) -> Bounds {
-        self.bounds
-    }
-
-    /// Nodes of the fine level.
-    pub fn nodes(&self) -> usize {
-        self.nodes
-    }
 }
 
 /// The meshes that rows share.
@@ -173,7 +161,8 @@ fn pages(nodes: usize) -> usize {
 }
 
 fn value_image(values: &[f32], rows: usize) -> Image {
-    let data = filled(values, rows, NO_VALUE.to_le_bytes(), |v| if v.is_finite() { *v } else { NO_VALUE }.to_le_bytes());
+    let data =
+        filled(values, rows, NO_VALUE.to_le_bytes(), |v| if v.is_finite() { *v } else { NO_VALUE }.to_le_bytes());
     image(rows, TextureFormat::R32Float, data)
 }
 
@@ -259,7 +248,6 @@ impl Upload<'_> {
                 coarse_rows.push(row(&coarse[nth / PAGE_ROWS], nth, bounds));
             }
         }
-        let bounds = beads.bounds();
         let part = Part {
             looks: Looks::default(),
             drawn: None,
@@ -271,7 +259,6 @@ impl Upload<'_> {
             coarse,
             fine_rows,
             coarse_rows,
-            bounds,
         };
         commands.entity(root).insert(part);
         root
@@ -329,7 +316,8 @@ pub struct PartPlugin;
 
 impl Plugin for PartPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Templates>().add_systems(PostUpdate, (style, choose).chain().before(TransformSystems::Propagate));
+        app.init_resource::<Templates>()
+            .add_systems(PostUpdate, (style, choose).chain().before(TransformSystems::Propagate));
     }
 }
 
@@ -439,8 +427,16 @@ fn choose(
                 set(&mut rows, part.fine_rows[row], if hidden { Drawn::Not } else { Drawn::As(detail) }, &templates);
             }
             for row in block.coarse_rows.clone() {
-                let hidden = !coarse || row < coarse_shown[0] || row > coarse_shown[1] || nth > shown.end as usize / (ROW * BLOCK_ROWS);
-                set(&mut rows, part.coarse_rows[row], if hidden { Drawn::Not } else { Drawn::As(Detail::Far) }, &templates);
+                let hidden = !coarse
+                    || row < coarse_shown[0]
+                    || row > coarse_shown[1]
+                    || nth > shown.end as usize / (ROW * BLOCK_ROWS);
+                set(
+                    &mut rows,
+                    part.coarse_rows[row],
+                    if hidden { Drawn::Not } else { Drawn::As(Detail::Far) },
+                    &templates,
+                );
             }
         }
     }

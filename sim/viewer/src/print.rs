@@ -59,7 +59,8 @@ impl Nodes {
         for (&node, &value) in self.of_bead.iter().zip(of_beads) {
             let node = node as usize;
             let before = values[node];
-            values[node] = if before.is_finite() && value.is_finite() && !flat { (before + value) / 2.0 } else { value };
+            values[node] =
+                if before.is_finite() && value.is_finite() && !flat { (before + value) / 2.0 } else { value };
             values[node + 1] = value;
         }
         values
@@ -96,7 +97,8 @@ impl Swings {
             // A little more on both sides, so that every time in the window lies between two samples.
             let around = at_ns.saturating_sub(100_000_000)..self.window.end.saturating_add(100_000_000);
             let trail = document.trail(around, usize::MAX);
-            let swing = |(truth, drive): (&[f64; 3], &[f64; 3])| [0, 1, 2].map(|axis| (truth[axis] - drive[axis]) as f32);
+            let swing =
+                |(truth, drive): (&[f64; 3], &[f64; 3])| [0, 1, 2].map(|axis| (truth[axis] - drive[axis]) as f32);
             self.swings = trail.truth.iter().zip(&trail.drive).map(swing).collect();
             self.at_ns = trail.at_ns;
         }

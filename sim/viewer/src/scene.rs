@@ -129,12 +129,26 @@ impl Side {
         }
     }
 
-    /// Box around the part; around the bed where there is none.
+    /// Box around the part, less what lies far off: a purge line is not what one wants to look at. Around the bed where
+    /// nothing has been printed.
     pub fn bounds(&self) -> Bounds {
-        match self.document.part().bounds_mm() {
-            Some((min, max)) => Bounds { min, max },
-            None => Bounds { min: self.dimensions.min.to_array(), max: self.dimensions.max.with_z(10.0).to_array() },
+        const LEFT_OUT: f32 = 0.01;
+        let beads = self.document.part().beads();
+        let mut some: Vec<[f32; 3]> = beads.iter().step_by(beads.len() / 20_000 + 1).map(|bead| bead.to_mm).collect();
+        if some.is_empty() {
+            return Bounds { min: self.dimensions.min.to_array(), max: self.dimensions.max.with_z(10.0).to_array() };
         }
+        let (mut min, mut max) = ([0.0; 3], [0.0; 3]);
+        let left_out = (some.len() as f32 * LEFT_OUT) as usize;
+        for axis in 0..3 {
+            some.sort_unstable_by(|a, b| a[axis].total_cmp(&b[axis]));
+            (min[axis], max[axis]) = (some[left_out][axis], some[some.len() - 1 - left_out][axis]);
+        }
+        min[2] = 0.0;
+        let mut bounds = Bounds { min, max };
+        bounds.add(min, 0.5);
+        bounds.add(max, 0.5);
+        bounds
     }
 }
 
@@ -431,7 +445,11 @@ fn follow(
             if let Some(mut material) = metals.get_mut(material) {
                 let tint = if view.light { 1.25 } else { 1.0 };
                 material.sway = Sway {
-                    top: if piece == Piece::Frame || piece == Piece::Spool { sway } else { Vec4::new(0.0, 0.0, 0.0, machine.top()) },
+                    top: if piece == Piece::Frame || piece == Piece::Spool {
+                        sway
+                    } else {
+                        Vec4::new(0.0, 0.0, 0.0, machine.top())
+                    },
                     tint: Vec4::new(tint, tint, tint, 1.0),
                     glow: if piece == Piece::Lamp { glow } else { Vec4::ZERO },
                 };
@@ -460,7 +478,10 @@ fn shown(side: &Side, at_ns: u64, view: &View) -> (Range32, f32) {
         None => 0..usize::MAX,
     };
     let segments = side.nodes.segments(wanted.start..whole.min(wanted.end));
-    (Range32 { start: segments.start, end: segments.end.max(segments.start) }, if whole < wanted.end { partly } else { 0.0 })
+    (
+        Range32 { start: segments.start, end: segments.end.max(segments.start) },
+        if whole < wanted.end { partly } else { 0.0 },
+    )
 }
 
 /// The frame leans against what the nozzle does, as far as a mode of the frame is known to.
@@ -506,13 +527,17 @@ fn trail(
         }
     }
     let mut colours = [[0; 3]; 256];
-    let (commanded, true_way) = if view.light { ([70, 70, 70], [200, 60, 0]) } else { ([230, 230, 230], [255, 150, 20]) };
+    let (commanded, true_way) =
+        if view.light { ([70, 70, 70], [200, 60, 0]) } else { ([230, 230, 230], [255, 150, 20]) };
     colours[..128].fill(commanded);
     colours[128..].fill(true_way);
     let colours = upload.images.add(map_image(&colours));
     let root = upload.spawn(commands, Beads::new(&nodes), &values, colours, layer(side), false);
     let looks = Looks { flags: PLAIN, thin: 1.1, ..Looks::default() };
-    commands.entity(root).insert(Transform::from_translation(bed)).entry::<Part>().and_modify(move |mut part| part.looks = looks);
+    commands
+        .entity(root)
+        .insert(Transform::from_translation(bed))
+        .entry::<Part>()
+        .and_modify(move |mut part| part.looks = looks);
     root
 }
-

@@ -7,6 +7,7 @@ use crate::part::{PartPlugin, Quality};
 use crate::scene::{Comparing, ScenePlugin, SceneSystems, Session, Shadows, View, layer};
 use bevy::app::PluginsState;
 use bevy::camera::{ImageRenderTarget, RenderTarget, Viewport};
+use bevy::core_pipeline::prepass::DepthPrepass;
 use bevy::core_pipeline::tonemapping::Tonemapping;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
@@ -50,6 +51,8 @@ impl Adapter {
 #[derive(Resource, Clone, Copy, Debug)]
 pub struct Rendering {
     pub shadows: bool,
+    /// Depth first, so that only what is seen is coloured: pays where colouring is what costs.
+    pub depth_first: bool,
     pub msaa: Msaa,
     pub quality: Quality,
 }
@@ -57,13 +60,14 @@ pub struct Rendering {
 impl Rendering {
     /// WebGL2 does not say what draws.
     #[cfg(target_arch = "wasm32")]
-    pub const BROWSER: Rendering = Rendering { shadows: true, msaa: Msaa::Sample4, quality: Quality::FULL };
+    pub const BROWSER: Rendering =
+        Rendering { shadows: true, depth_first: false, msaa: Msaa::Sample4, quality: Quality::FULL };
 
     pub fn on(adapter: &Adapter) -> Rendering {
         if adapter.software {
-            Rendering { shadows: false, msaa: Msaa::Off, quality: Quality::SOFTWARE }
+            Rendering { shadows: false, depth_first: true, msaa: Msaa::Off, quality: Quality::SOFTWARE }
         } else {
-            Rendering { shadows: true, msaa: Msaa::Sample4, quality: Quality::FULL }
+            Rendering { shadows: true, depth_first: false, msaa: Msaa::Sample4, quality: Quality::FULL }
         }
     }
 }
@@ -121,10 +125,21 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(session: Session, view: View, look: Look, size: UVec2, rendering: Rendering, hud: Option<ViewState>) -> Stage {
+    pub fn new(
+        session: Session,
+        view: View,
+        look: Look,
+        size: UVec2,
+        rendering: Rendering,
+        hud: Option<ViewState>,
+    ) -> Stage {
         let mut app = App::new();
+        let plugins = DefaultPlugins.build();
+        // The renderer stays in this application: what a frame has drawn can be waited for.
+        #[cfg(all(feature = "native", not(target_arch = "wasm32")))]
+        let plugins = plugins.disable::<bevy::render::pipelined_rendering::PipelinedRenderingPlugin>();
         app.add_plugins(
-            DefaultPlugins
+            plugins
                 .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
                 .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
                 .set(LogPlugin { filter: "error".into(), ..default() })
@@ -138,13 +153,18 @@ impl Stage {
             .insert_resource(view)
             .init_resource::<Taken>()
             .add_systems(Update, aim.after(SceneSystems));
-        let target = app
-            .world_mut()
-            .resource_mut::<Assets<Image>>()
-            .add(Image::new_target_texture(size.x, size.y, TextureFormat::Rgba8UnormSrgb, None));
+        let target = app.world_mut().resource_mut::<Assets<Image>>().add(Image::new_target_texture(
+            size.x,
+            size.y,
+            TextureFormat::Rgba8UnormSrgb,
+            None,
+        ));
         for side in 0..2 {
             let at = RenderTarget::Image(ImageRenderTarget::from(target.clone()));
-            app.world_mut().spawn((camera(side, &rendering), at));
+            let eye = app.world_mut().spawn((camera(side, &rendering), at)).id();
+            if rendering.depth_first {
+                app.world_mut().entity_mut(eye).insert(DepthPrepass);
+            }
         }
         if let Some(state) = hud {
             let at = RenderTarget::Image(ImageRenderTarget::from(target.clone()));
@@ -162,10 +182,6 @@ impl Stage {
     }
 
     pub fn session(&mut self) -> Mut<'_, Session> {
-        self.app.world_mut().resource_mut()
-    }
-
-    pub fn view(&mut self) -> Mut<'_, View> {
         self.app.world_mut().resource_mut()
     }
 
@@ -246,7 +262,8 @@ pub fn aim(
     let beside = session.sides.len() > 1 && view.compare == Comparing::Beside;
     for (side, mut camera, mut place, mut projection) in &mut cameras {
         camera.is_active = side.0 == 0 || beside;
-        camera.clear_color = if side.0 == 0 { ClearColorConfig::Custom(view.background()) } else { ClearColorConfig::None };
+        camera.clear_color =
+            if side.0 == 0 { ClearColorConfig::Custom(view.background()) } else { ClearColorConfig::None };
         if let Some(size) = camera.physical_target_size() {
             let whole = Rect::from_corners(Vec2::ZERO, size.as_vec2());
             let free = panels.as_ref().and_then(|panels| panels.free).map_or(whole, |free| free.intersect(whole));

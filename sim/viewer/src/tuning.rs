@@ -50,7 +50,8 @@ impl Tuning {
     /// The block that SAVE_CONFIG would write.
     pub fn config_block(&self, document: &Document, to: &Settings) -> Result<String, String> {
         let from = self.settings.as_ref().ok_or("the recording does not say what it was printed with")?;
-        let changed = save_config(&printer_cfg(document.header()), &from.changes(to)).map_err(|error| error.to_string())?;
+        let changed =
+            save_config(&printer_cfg(document.header()), &from.changes(to)).map_err(|error| error.to_string())?;
         let block = changed.find("#*# <").map_or(changed.as_str(), |at| &changed[at..]);
         Ok(block.to_owned())
     }

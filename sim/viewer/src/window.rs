@@ -73,8 +73,13 @@ fn set_up(mut commands: Commands, rendering: Res<Rendering>, session: Res<Sessio
         ..default()
     };
     go(&mut orbit, eye, true);
-    commands.spawn((camera(0, &rendering), eye.projection(false), orbit));
-    commands.spawn((camera(1, &rendering), eye.projection(false)));
+    let first = commands.spawn((camera(0, &rendering), eye.projection(false), orbit)).id();
+    let second = commands.spawn((camera(1, &rendering), eye.projection(false))).id();
+    if rendering.depth_first {
+        for camera in [first, second] {
+            commands.entity(camera).insert(bevy::core_pipeline::prepass::DepthPrepass);
+        }
+    }
     commands.spawn(hud::camera(&rendering));
 }
 
@@ -121,7 +126,12 @@ fn drop_files(
 }
 
 /// Takes in what a run has written since.
-fn refresh(mut session: ResMut<Session>, mut panels: ResMut<Panels>, time: Res<Time<Real>>, mut since: Local<Duration>) {
+fn refresh(
+    mut session: ResMut<Session>,
+    mut panels: ResMut<Panels>,
+    time: Res<Time<Real>>,
+    mut since: Local<Duration>,
+) {
     *since += time.delta();
     if *since < REFRESH {
         return;
@@ -238,8 +248,7 @@ fn pace(session: Res<Session>, mut settings: ResMut<WinitSettings>, cameras: Que
             || orbit.radius != Some(orbit.target_radius)
             || orbit.focus != orbit.target_focus
     });
-    let wanted =
-        if session.playhead.is_playing() || turning { WinitSettings::continuous() } else { waiting() };
+    let wanted = if session.playhead.is_playing() || turning { WinitSettings::continuous() } else { waiting() };
     if settings.focused_mode != wanted.focused_mode {
         *settings = wanted;
     }

@@ -33,7 +33,8 @@ fn wall(name: &str, amplitude_mm: f64) -> PathBuf {
         let (at_ns, duration_ns) = ((from_s * 1e9) as u64, ((to_s - from_s) * 1e9) as u64);
         writer.push(Line { at_ns, line_no, text: format!("G1 line {line_no}"), ..Line::default() }).unwrap();
         let (start_mm, end_mm) = (drive(from_s), drive(to_s - 1e-9));
-        let planned = Move { at_ns, duration_ns, start_mm, end_mm, start_v_mm_s: SPEED_MM_S, line_no, ..Move::default() };
+        let planned =
+            Move { at_ns, duration_ns, start_mm, end_mm, start_v_mm_s: SPEED_MM_S, line_no, ..Move::default() };
         writer.push(planned).unwrap();
     }
     let ticks = (end_s * 1e9) as u64 / TICK_NS;
@@ -121,7 +122,17 @@ fn shot(recording: &Path, out: &str, arguments: &[&str]) -> Picture {
 
 /// A piece of the wall along x from straight above: 720 pixels are 12 mm, so a pixel is 1/60 mm.
 const ABOVE: [&str; 12] = [
-    "--camera", "top", "--flat", "--focus", "32,50,0.2", "--span", "12", "--size", "1280x720", "--no-machine", "--plain",
+    "--camera",
+    "top",
+    "--flat",
+    "--focus",
+    "32,50,0.2",
+    "--span",
+    "12",
+    "--size",
+    "1280x720",
+    "--no-machine",
+    "--plain",
     "--range=-60,60",
 ];
 const PX_PER_MM: f64 = 60.0;
@@ -186,7 +197,8 @@ fn ringing_is_drawn_as_large_as_it_is_exaggerated_and_a_shaper_takes_it_away() {
 fn two_phases_of_a_swing_differ_by_the_exaggerated_displacement() {
     let recording = swing("swing.drydock", 0.05);
     // 300 pixels are 200 mm.
-    let look = ["--camera", "front", "--flat", "--focus", "60,60,60", "--span", "200", "--size", "400x300", "--no-part"];
+    let look =
+        ["--camera", "front", "--flat", "--focus", "60,60,60", "--span", "200", "--size", "400x300", "--no-part"];
     let head = |at: &str, out: &str| {
         let picture = shot(&recording, out, &[&look[..], &["--exaggerate", "200", "--at", at]].concat());
         // The orange of the toolhead; the spool is to the right of the picture's middle.
@@ -209,8 +221,7 @@ fn two_phases_of_a_swing_differ_by_the_exaggerated_displacement() {
 
 #[test]
 fn the_difference_of_equal_recordings_is_nothing_and_of_others_is_the_wave() {
-    let (one, same, other) =
-        (wall("one.drydock", 0.05), wall("same.drydock", 0.05), wall("other.drydock", 0.0));
+    let (one, same, other) = (wall("one.drydock", 0.05), wall("same.drydock", 0.05), wall("other.drydock", 0.0));
     let picture = |second: &Path, out: &str| {
         shot(&one, out, &[&ABOVE[..], &["--difference", "--compare", second.to_str().unwrap()]].concat())
     };
@@ -233,7 +244,25 @@ fn the_difference_of_equal_recordings_is_nothing_and_of_others_is_the_wave() {
 fn the_part_grows_with_the_playhead() {
     let recording = wall("grows.drydock", 0.0);
     let drawn = |at: &str| {
-        let picture = shot(&recording, "grows.png", &["--at", at, "--camera", "top", "--flat", "--focus", "50,50,0", "--span", "70", "--size", "320x280", "--no-machine", "--plain"]);
+        let picture = shot(
+            &recording,
+            "grows.png",
+            &[
+                "--at",
+                at,
+                "--camera",
+                "top",
+                "--flat",
+                "--focus",
+                "50,50,0",
+                "--span",
+                "70",
+                "--size",
+                "320x280",
+                "--no-machine",
+                "--plain",
+            ],
+        );
         picture.drawn() as f64
     };
     let (half, whole) = (drawn("0.6s"), drawn("end"));
