@@ -148,9 +148,6 @@ pub struct BenchArguments {
     /// Shadows, instead of what suits the adapter
     #[arg(long)]
     pub shadows: Option<bool>,
-    /// Depth before colours, instead of what suits the adapter
-    #[arg(long)]
-    pub depth_first: Option<bool>,
     /// Anti-aliasing, instead of what suits the adapter
     #[arg(long)]
     pub msaa: Option<bool>,

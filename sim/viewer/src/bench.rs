@@ -19,7 +19,6 @@ pub struct Bench {
     /// Instead of what the adapter would get.
     pub shadows: Option<bool>,
     pub msaa: Option<bool>,
-    pub depth_first: Option<bool>,
     /// Height of the picture in mm; all of the part where there is none.
     pub span_mm: Option<f32>,
 }
@@ -84,7 +83,6 @@ pub fn run(bench: &Bench) -> Result<String, String> {
     let adapter = Adapter::find()?;
     let mut rendering = Rendering::on(&adapter);
     rendering.shadows = bench.shadows.unwrap_or(rendering.shadows);
-    rendering.depth_first = bench.depth_first.unwrap_or(rendering.depth_first);
     if let Some(msaa) = bench.msaa {
         rendering.msaa = if msaa { Msaa::Sample4 } else { Msaa::Off };
     }

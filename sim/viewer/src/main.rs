@@ -60,7 +60,6 @@ fn run(arguments: args::Arguments) -> Result<(), String> {
                 size: wanted.size,
                 shadows: wanted.shadows,
                 msaa: wanted.msaa,
-                depth_first: wanted.depth_first,
                 span_mm: wanted.span,
             };
             println!("{}", bench::run(&bench)?);

@@ -93,11 +93,11 @@ impl Shot {
 
     /// The application with everything in place for the first picture.
     pub fn stage(&self, documents: Vec<Document>) -> Result<Stage, String> {
-        let rendering = Rendering::on(&Adapter::find()?);
         let at_ns = match documents.first() {
             Some(document) => self.at.of(document)?,
             None => return Err("no recording".into()),
         };
+        let rendering = Rendering::on(&Adapter::find()?);
         let mut session = Session::new(documents);
         session.playhead.seek(at_ns);
         let mut view = self.view.clone();

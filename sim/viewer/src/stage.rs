@@ -7,12 +7,12 @@ use crate::part::{PartPlugin, Quality};
 use crate::scene::{Comparing, ScenePlugin, SceneSystems, Session, Shadows, View, layer};
 use bevy::app::PluginsState;
 use bevy::camera::{ImageRenderTarget, RenderTarget, Viewport};
-use bevy::core_pipeline::prepass::DepthPrepass;
 use bevy::core_pipeline::tonemapping::Tonemapping;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::render::render_resource::{PipelineCache, TextureFormat};
 use bevy::render::renderer::RenderDevice;
+use bevy::render::settings::WgpuSettings;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 use bevy::render::{RenderApp, RenderPlugin};
 use bevy::window::ExitCondition;
@@ -26,6 +26,7 @@ pub struct Adapter {
     pub name: String,
     /// A processor draws.
     pub software: bool,
+    backends: wgpu::Backends,
 }
 
 pub const NO_ADAPTER: &str = "nothing here can draw: there is no Vulkan driver. Without a graphics card, install the \
@@ -34,40 +35,53 @@ pub const NO_ADAPTER: &str = "nothing here can draw: there is no Vulkan driver. 
 impl Adapter {
     /// Asks before bevy does, which would end the program where there is none.
     pub fn find() -> Result<Adapter, String> {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-        let asked = instance.request_adapter(&wgpu::RequestAdapterOptions {
-            power_preference: wgpu::PowerPreference::HighPerformance,
-            ..Default::default()
-        });
-        let info = bevy::tasks::block_on(asked).map_err(|_| NO_ADAPTER.to_owned())?.get_info();
-        Ok(Adapter {
-            name: format!("{} ({:?})", info.name, info.backend),
-            software: info.device_type == wgpu::DeviceType::Cpu,
-        })
+        // OpenGL is asked only where there is nothing else.
+        for backends in [wgpu::Backends::PRIMARY, wgpu::Backends::GL] {
+            let wanted =
+                wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+            let asked = wgpu::Instance::new(wanted.with_env());
+            let adapter = asked.request_adapter(&wgpu::RequestAdapterOptions {
+                power_preference: wgpu::PowerPreference::HighPerformance,
+                ..Default::default()
+            });
+            if let Ok(adapter) = bevy::tasks::block_on(adapter) {
+                let info = adapter.get_info();
+                let (name, software) =
+                    (format!("{} ({:?})", info.name, info.backend), info.device_type == wgpu::DeviceType::Cpu);
+                return Ok(Adapter { name, software, backends });
+            }
+        }
+        Err(NO_ADAPTER.to_owned())
     }
 }
 
 /// What is drawn with: more where a graphics card draws.
 #[derive(Resource, Clone, Copy, Debug)]
 pub struct Rendering {
+    pub backends: wgpu::Backends,
     pub shadows: bool,
-    /// Depth first, so that only what is seen is coloured: pays where colouring is what costs.
-    pub depth_first: bool,
     pub msaa: Msaa,
     pub quality: Quality,
 }
 
 impl Rendering {
+    /// How bevy is to look for the adapter that was found.
+    pub fn plugin(&self, synchronous_pipeline_compilation: bool) -> RenderPlugin {
+        let settings = WgpuSettings { backends: Some(self.backends), ..default() };
+        RenderPlugin { render_creation: settings.into(), synchronous_pipeline_compilation, ..default() }
+    }
+
     /// WebGL2 does not say what draws.
     #[cfg(target_arch = "wasm32")]
     pub const BROWSER: Rendering =
-        Rendering { shadows: true, depth_first: false, msaa: Msaa::Sample4, quality: Quality::FULL };
+        Rendering { backends: wgpu::Backends::GL, shadows: true, msaa: Msaa::Sample4, quality: Quality::FULL };
 
     pub fn on(adapter: &Adapter) -> Rendering {
+        let backends = adapter.backends;
         if adapter.software {
-            Rendering { shadows: false, depth_first: true, msaa: Msaa::Off, quality: Quality::SOFTWARE }
+            Rendering { backends, shadows: false, msaa: Msaa::Off, quality: Quality::SOFTWARE }
         } else {
-            Rendering { shadows: true, depth_first: false, msaa: Msaa::Sample4, quality: Quality::FULL }
+            Rendering { backends, shadows: true, msaa: Msaa::Sample4, quality: Quality::FULL }
         }
     }
 }
@@ -141,7 +155,7 @@ impl Stage {
         app.add_plugins(
             plugins
                 .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
-                .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
+                .set(rendering.plugin(true))
                 .set(LogPlugin { filter: "error".into(), ..default() })
                 .disable::<WinitPlugin>(),
         );
@@ -161,10 +175,7 @@ impl Stage {
         ));
         for side in 0..2 {
             let at = RenderTarget::Image(ImageRenderTarget::from(target.clone()));
-            let eye = app.world_mut().spawn((camera(side, &rendering), at)).id();
-            if rendering.depth_first {
-                app.world_mut().entity_mut(eye).insert(DepthPrepass);
-            }
+            app.world_mut().spawn((camera(side, &rendering), at));
         }
         if let Some(state) = hud {
             let at = RenderTarget::Image(ImageRenderTarget::from(target.clone()));

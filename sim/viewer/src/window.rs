@@ -30,9 +30,15 @@ pub fn run(documents: Vec<Document>, rendering: Rendering) -> Result<(), String>
         ..default()
     };
     let mut app = App::new();
-    app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(
-        bevy::log::LogPlugin { filter: "warn,wgpu_core=error,wgpu_hal=error,bevy_render=error".into(), ..default() },
-    ))
+    app.add_plugins(
+        DefaultPlugins
+            .set(rendering.plugin(false))
+            .set(WindowPlugin { primary_window: Some(window), ..default() })
+            .set(bevy::log::LogPlugin {
+                filter: "warn,wgpu_core=error,wgpu_hal=error,bevy_render=error".into(),
+                ..default()
+            }),
+    )
     .add_plugins((EguiPlugin::default(), PanOrbitCameraPlugin))
     .insert_resource(EguiGlobalSettings { auto_create_primary_context: false, ..default() })
     .add_plugins(DrawPlugin(rendering))
@@ -73,13 +79,8 @@ fn set_up(mut commands: Commands, rendering: Res<Rendering>, session: Res<Sessio
         ..default()
     };
     go(&mut orbit, eye, true);
-    let first = commands.spawn((camera(0, &rendering), eye.projection(false), orbit)).id();
-    let second = commands.spawn((camera(1, &rendering), eye.projection(false))).id();
-    if rendering.depth_first {
-        for camera in [first, second] {
-            commands.entity(camera).insert(bevy::core_pipeline::prepass::DepthPrepass);
-        }
-    }
+    commands.spawn((camera(0, &rendering), eye.projection(false), orbit));
+    commands.spawn((camera(1, &rendering), eye.projection(false)));
     commands.spawn(hud::camera(&rendering));
 }
 

@@ -179,16 +179,19 @@ fn middles(picture: &Picture) -> Vec<f64> {
 #[test]
 fn ringing_is_drawn_as_large_as_it_is_exaggerated_and_a_shaper_takes_it_away() {
     let arguments = [&ABOVE[..], &["--exaggerate", "40"]].concat();
-    let off = middles(&shot(&wall("off.drydock", 0.05), "off.png", &arguments));
+    let picture = shot(&wall("off.drydock", 0.05), "off.png", &arguments);
+    let off = middles(&picture);
     let on = middles(&shot(&wall("on.drydock", 0.0005), "on.png", &arguments));
     let largest = |line: &[f64]| line.iter().fold(0.0_f64, |most, mm| most.max(mm.abs()));
-    // What was planted, over the columns that are looked at.
+    // What was planted, over the columns that are looked at; the outer edge of a crest is half a width beyond it.
     let planted = (100..1180).map(|x| {
         let from_corner_s = (12.0 + (f64::from(x) - 640.0) / PX_PER_MM) / SPEED_MM_S;
         0.05 * (-from_corner_s / DECAY_S).exp() * (std::f64::consts::TAU * FREQUENCY_HZ * from_corner_s).sin()
     });
-    let expected = 40.0 * planted.fold(0.0_f64, |most, mm| most.max(mm.abs()));
-    assert!((largest(&off) / expected - 1.0).abs() < 0.06, "{} mm against {expected} mm", largest(&off));
+    let expected = 40.0 * planted.fold(0.0_f64, f64::max);
+    let top = (100..1180).filter_map(|x| picture.column(x).first().copied()).min().unwrap();
+    let crest = (360.0 - top as f64) / PX_PER_MM - 0.225;
+    assert!((crest / expected - 1.0).abs() < 0.05, "{crest} mm against {expected} mm");
     assert!(largest(&on) < 0.05 * largest(&off), "{} mm against {} mm", largest(&on), largest(&off));
     assert!((wavelength(&off) / PX_PER_MM / (SPEED_MM_S / FREQUENCY_HZ) - 1.0).abs() < 0.03);
 }
@@ -204,7 +207,7 @@ fn two_phases_of_a_swing_differ_by_the_exaggerated_displacement() {
         // The orange of the toolhead; the spool is to the right of the picture's middle.
         let orange = |x: usize, y: usize| {
             let [red, green, blue] = picture.at(x, y);
-            x < 260 && red > 90 && red > 2 * green && green > blue
+            x < 260 && red > 100 && 100 * green < 62 * red && 3 * blue < red
         };
         let columns: Vec<usize> = (0..picture.width)
             .flat_map(|x| (0..picture.height).map(move |y| (x, y)))
@@ -281,7 +284,8 @@ fn two_recordings_stand_side_by_side_under_one_camera() {
     };
     let (left, right) = (half(0), half(320));
     assert!(left.drawn() > 2000);
-    assert_eq!(left.count_differing(&right), 0);
+    // Each half's centre is half a pixel from a whole one or not: an edge may fall on the other side.
+    assert!(left.count_differing(&right) < 20, "{} pixels", left.count_differing(&right));
 }
 
 #[test]
