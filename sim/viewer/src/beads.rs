@@ -59,10 +59,8 @@ impl Bounds {
     pub const EMPTY: Bounds = Bounds { min: [f32::INFINITY; 3], max: [f32::NEG_INFINITY; 3] };
 
     pub fn add(&mut self, at: [f32; 3], margin: f32) {
-        for axis in 0..3 {
-            self.min[axis] = self.min[axis].min(at[axis] - margin);
-            self.max[axis] = self.max[axis].max(at[axis] + margin);
-        }
+        self.min = [0, 1, 2].map(|axis| self.min[axis].min(at[axis] - margin));
+        self.max = [0, 1, 2].map(|axis| self.max[axis].max(at[axis] + margin));
     }
 
     pub fn join(&mut self, other: Bounds) {

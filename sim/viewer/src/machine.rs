@@ -76,7 +76,7 @@ const RISE: f32 = 32.0;
 
 impl Shape {
     fn quad(&mut self, corners: [Vec3; 4], colour: [f32; 4]) {
-        let normal = (corners[1] - corners[0]).cross(corners[3] - corners[0]).normalize_or_zero();
+        let Some(normal) = (corners[1] - corners[0]).cross(corners[3] - corners[0]).try_normalize() else { return };
         let first = self.positions.len() as u32;
         for corner in corners {
             self.positions.push(corner.to_array());

@@ -7,6 +7,7 @@ use crate::part::{Looks, Part, Range32, Templates, Upload, map_image};
 use crate::print::Nodes;
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::visibility::{NoFrustumCulling, RenderLayers};
+use bevy::ecs::system::SystemParam;
 use bevy::light::{CascadeShadowConfig, CascadeShadowConfigBuilder};
 use bevy::mesh::{Indices, PrimitiveTopology};
 use bevy::prelude::*;
@@ -276,19 +277,24 @@ fn cascade([minimum_distance, maximum_distance]: [f32; 2]) -> CascadeShadowConfi
     CascadeShadowConfigBuilder { num_cascades: 1, minimum_distance, maximum_distance, ..default() }.build()
 }
 
-type Meshes<'w> = ResMut<'w, Assets<Mesh>>;
+/// Where what is drawn is kept.
+#[derive(SystemParam)]
+struct Stores<'w> {
+    images: ResMut<'w, Assets<Image>>,
+    beads: ResMut<'w, Assets<BeadMaterial>>,
+    metals: ResMut<'w, Assets<MachineMaterial>>,
+    meshes: ResMut<'w, Assets<Mesh>>,
+    templates: Res<'w, Templates>,
+}
+
+impl Stores<'_> {
+    fn upload(&mut self) -> Upload<'_> {
+        Upload { images: &mut self.images, materials: &mut self.beads, templates: &self.templates }
+    }
+}
 
 /// Puts what has been opened, or has grown, into the scene.
-fn load(
-    mut commands: Commands,
-    mut session: ResMut<Session>,
-    view: Res<View>,
-    templates: Res<Templates>,
-    mut images: ResMut<Assets<Image>>,
-    mut beads: ResMut<Assets<BeadMaterial>>,
-    mut metals: ResMut<Assets<MachineMaterial>>,
-    mut meshes: Meshes,
-) {
+fn load(mut commands: Commands, mut session: ResMut<Session>, view: Res<View>, mut stores: Stores) {
     for side in std::mem::take(&mut session.bypass_change_detection().gone) {
         let entities = side.machine.iter().map(|(_, entity)| *entity).chain(side.part).chain(side.trail);
         entities.for_each(|entity| commands.entity(entity).despawn());
@@ -302,8 +308,8 @@ fn load(
                 mesh.insert_attribute(Mesh::ATTRIBUTE_COLOR, shape.colours);
                 mesh.insert_indices(Indices::U32(shape.indices));
                 let entity = commands.spawn((
-                    Mesh3d(meshes.add(mesh)),
-                    MeshMaterial3d(metals.add(MachineMaterial::default())),
+                    Mesh3d(stores.meshes.add(mesh)),
+                    MeshMaterial3d(stores.metals.add(MachineMaterial::default())),
                     Transform::default(),
                     // Sways in the shader, beyond the bounds of its mesh.
                     NoFrustumCulling,
@@ -326,7 +332,7 @@ fn load(
             commands.entity(old).despawn();
         }
         (side.coloured, side.seen) = (None, None);
-        let mut upload = Upload { images: &mut images, materials: &mut beads, templates: &templates };
+        let mut upload = stores.upload();
         let colours = upload.images.add(map_image(&[[128; 3]; 256]));
         let made = Beads::new(&side.nodes.nodes);
         side.part = Some(upload.spawn(&mut commands, made, &[], colours, layer(nth), true));
@@ -343,14 +349,7 @@ fn map_colours(map: Map) -> [[u8; 3]; 256] {
 }
 
 /// Values and colour map, where what is coloured by has changed.
-fn colour(
-    mut session: ResMut<Session>,
-    view: Res<View>,
-    mut parts: Query<&mut Part>,
-    templates: Res<Templates>,
-    mut images: ResMut<Assets<Image>>,
-    mut beads: ResMut<Assets<BeadMaterial>>,
-) {
+fn colour(mut session: ResMut<Session>, view: Res<View>, mut parts: Query<&mut Part>, mut stores: Stores) {
     let difference = view.compare == Comparing::Difference && session.sides.len() > 1;
     let wanted = Colouring { by: view.colour_by, clip: view.clip, limits: view.limits, difference };
     let sides = &mut session.bypass_change_detection().sides;
@@ -375,10 +374,10 @@ fn colour(
         legend.title = "Difference of deviation";
     }
     let flat = legend.map == Map::Categories;
-    let colours = images.add(map_image(&map_colours(legend.map)));
+    let colours = stores.images.add(map_image(&map_colours(legend.map)));
     for (side, values) in sides.iter_mut().zip(values) {
         let Some(mut part) = side.part.and_then(|entity| parts.get_mut(entity).ok()) else { continue };
-        let mut upload = Upload { images: &mut images, materials: &mut beads, templates: &templates };
+        let mut upload = stores.upload();
         upload.colour(&mut part, &side.nodes.values(&values, flat), &colours);
         let [low, high] = if flat { [0.0, 255.0] } else { [legend.low, legend.high] };
         part.looks = Looks { low, high, flags: if flat { FLAT } else { 0 }, ..part.looks };
@@ -393,15 +392,11 @@ const TRAIL_NS: u64 = 250_000_000;
 const TRAIL_POINTS: usize = 2000;
 
 /// Moves everything to the playhead.
-#[expect(clippy::too_many_arguments, reason = "a system asks for what it touches")]
 fn follow(
     mut commands: Commands,
     mut session: ResMut<Session>,
     view: Res<View>,
-    templates: Res<Templates>,
-    mut images: ResMut<Assets<Image>>,
-    mut beads: ResMut<Assets<BeadMaterial>>,
-    mut metals: ResMut<Assets<MachineMaterial>>,
+    mut stores: Stores,
     mut parts: Query<(&mut Part, &mut Transform, &mut Visibility), Without<MeshMaterial3d<MachineMaterial>>>,
     mut pieces: Query<(&mut Transform, &mut Visibility, &MeshMaterial3d<MachineMaterial>)>,
 ) {
@@ -442,7 +437,7 @@ fn follow(
                 place.translation += bed;
             }
             *visibility = if view.machine { Visibility::Inherited } else { Visibility::Hidden };
-            if let Some(mut material) = metals.get_mut(material) {
+            if let Some(mut material) = stores.metals.get_mut(material) {
                 let tint = if view.light { 1.25 } else { 1.0 };
                 material.sway = Sway {
                     top: if piece == Piece::Frame || piece == Piece::Spool {
@@ -459,7 +454,7 @@ fn follow(
             commands.entity(old).despawn();
         }
         if view.trail {
-            let mut upload = Upload { images: &mut images, materials: &mut beads, templates: &templates };
+            let mut upload = stores.upload();
             side.trail = Some(trail(&mut commands, &mut upload, &mut side.document, at_ns, &view, bed, nth));
         }
     }

@@ -34,10 +34,7 @@ pub fn run(documents: Vec<Document>, rendering: Rendering) -> Result<(), String>
         DefaultPlugins
             .set(rendering.plugin(false))
             .set(WindowPlugin { primary_window: Some(window), ..default() })
-            .set(bevy::log::LogPlugin {
-                filter: "warn,wgpu_core=error,wgpu_hal=error,bevy_render=error".into(),
-                ..default()
-            }),
+            .set(bevy::log::LogPlugin { filter: "error".into(), ..default() }),
     )
     .add_plugins((EguiPlugin::default(), PanOrbitCameraPlugin))
     .insert_resource(EguiGlobalSettings { auto_create_primary_context: false, ..default() })
