@@ -383,7 +383,7 @@ fn spool() -> Shape {
 
 fn lamp() -> Shape {
     let mut lamp = Shape::default();
-    lamp.bar(Vec3::new(0.0, -22.0, 70.0), Vec3::new(0.0, -10.0, 70.0), [6.0, 6.0], WHITE);
+    lamp.bar(Vec3::new(0.0, -22.0, 70.0), Vec3::new(0.0, -10.0, 70.0), [6.0, 6.0], SHEET);
     lamp
 }
 

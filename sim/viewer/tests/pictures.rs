@@ -308,3 +308,24 @@ fn what_cannot_be_done_is_said_in_one_line() {
     }
     assert_eq!(run(&["shot", recording]).0, Some(2), "neither picture nor film asked for");
 }
+
+#[test]
+fn the_tuning_panel_stands_beside_the_part_and_leaves_it_alone() {
+    let recording = wall("panels.drydock", 0.05);
+    let look = ["--size", "1366x768", "--no-machine", "--camera", "top"];
+    let alone = shot(&recording, "alone.png", &look);
+    let panels = shot(&recording, "panels.png", &[&look[..], &["--panels", "tune"]].concat());
+    let background = alone.at(0, 0);
+    let is_background = |x: usize, y: usize| distance(panels.at(x, y), background) < 6;
+    // Between the panels there is the scene, with the part in its middle.
+    assert!(is_background(660, 200) && is_background(900, 400));
+    let part = (300..1000).flat_map(|x| (60..460).map(move |y| (x, y))).filter(|(x, y)| {
+        let [red, green, blue] = panels.at(*x, *y);
+        red.max(green).max(blue) > 120
+    });
+    assert!(part.count() > 300);
+    // The right panel is there, and says something.
+    let panel = |x: usize, y: usize| distance(panels.at(x, y), panels.at(1360, 470));
+    let written = (1100..1360).flat_map(|x| (40..460).map(move |y| (x, y))).filter(|(x, y)| panel(*x, *y) > 150);
+    assert!(written.count() > 300);
+}

@@ -108,9 +108,8 @@ fn bead(row: u32, code: u32, column: vec2<f32>, ring: vec2<f32>, shift: vec3<f32
     if reach < 1e-6 {
         return corner;
     }
-    let along = way / reach;
+    var along = way / reach;
     var side = across(along);
-    let up = cross(side, along);
     var stretch = 1.0;
     var joined = false;
 
@@ -138,11 +137,14 @@ fn bead(row: u32, code: u32, column: vec2<f32>, ring: vec2<f32>, shift: vec3<f32
         joined = dot(other, along) > 0.5;
     }
     if joined {
-        let between = across(normalize(other + along));
+        // The same for both, to the bit: or the two would part, and what is behind them would shine through.
+        along = normalize(other + along);
+        let between = across(along);
         stretch = 1.0 / max(dot(between, side), 0.7);
         side = between;
     }
 #endif
+    let up = cross(side, along);
 
     let raw = select(raw_a, raw_b, vec4<bool>(at_end));
     let half_width = 0.0005 * f32(raw.w & 0xffffu);
