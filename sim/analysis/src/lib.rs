@@ -6,10 +6,12 @@
 //! - [`spectrum`]: power spectra of accelerometer samples
 //! - [`canvas`], [`bitmap`], [`chart`], [`topview`], [`colour`]: how it is drawn, once for both
 
+#[cfg(not(target_family = "wasm"))]
 pub mod bitmap;
 pub mod canvas;
 pub mod chart;
 pub mod colour;
+#[cfg(not(target_family = "wasm"))]
 pub mod picture;
 pub mod report;
 pub mod series;

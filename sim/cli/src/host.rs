@@ -24,7 +24,7 @@ use crate::run::CliResult;
 use crate::term::say;
 use crate::wall::{Stop, WallClock, stop_on_ctrl_c};
 use console::Console;
-use drydock_scenario::disk::DiskSource;
+use drydock_scenario::disk::{DiskSource, replace_kept};
 use files::LiveFiles;
 use session::{Line, Session};
 
@@ -351,7 +351,7 @@ impl Shell {
     fn save(&mut self, path: &str, content: &[u8]) -> std::io::Result<()> {
         let path = Path::new(path);
         if path == self.args.config {
-            std::fs::rename(path, files::backup_name(path))?;
+            return replace_kept(path, content).map(drop);
         }
         std::fs::write(path, content)
     }

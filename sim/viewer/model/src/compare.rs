@@ -103,9 +103,9 @@ impl Plan {
             let (v, a) = (planned.start_v_mm_s, planned.accel_mm_s2);
             let root = (v * v + 2.0 * a * left).max(0.0).sqrt();
             let t = if v + root > 0.0 { 2.0 * left / (v + root) } else { 0.0 };
-            return Some(planned.at_ns + ((t * 1e9) as u64).min(planned.duration_ns));
+            return Some(planned.at_ns.saturating_add(((t * 1e9) as u64).min(planned.duration_ns)));
         }
-        self.moves.last().map(|m| m.at_ns + m.duration_ns)
+        self.moves.last().map(|m| m.at_ns.saturating_add(m.duration_ns))
     }
 }
 

@@ -128,13 +128,13 @@ impl Legend {
         let (low, high) = (f64::from(self.low), f64::from(self.high));
         let step = round_step((high - low) / at_most.max(2) as f64);
         let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
-        let first = (low / step - 1e-6).ceil() as i64;
-        let last = (high / step + 1e-6).floor() as i64;
-        let tick = |i: i64| {
-            let value = i as f64 * step;
+        let first = (low / step - 1e-6).ceil();
+        let tick = |i: usize| {
+            let value = (first + i as f64) * step;
             Tick { at: ((value - low) / (high - low)) as f32, label: format!("{value:.decimals$}") }
         };
-        (first..=last.min(first + at_most as i64)).map(tick).collect()
+        // Half a millionth beyond the end is a rounding.
+        (0..=at_most).map(tick).take_while(|t| t.at <= 1.000_001).collect()
     }
 }
 

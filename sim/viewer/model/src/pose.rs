@@ -97,7 +97,7 @@ impl Document {
     pub(crate) fn state(&mut self, at_ns: u64) -> Option<State> {
         let Document { streams, reader, .. } = self;
         match streams.states.around(reader, at_ns, |_| true) {
-            (Some(a), Some(b)) if b.at_ns - a.at_ns <= STILL_NS => {
+            (Some(a), Some(b)) if near(&a, &b) => {
                 let before = a.at_ns.checked_sub(1).and_then(|ns| streams.states.around(reader, ns, |_| true).0);
                 let after = streams.states.around(reader, b.at_ns, |_| true).1;
                 Some(between([before.as_ref(), Some(&a), Some(&b), after.as_ref()], at_ns))
@@ -120,9 +120,9 @@ impl Document {
         let at = |at_ns: &u64| {
             let next = known.partition_point(|(ns, _)| ns <= at_ns);
             let Some(a) = next.checked_sub(1).map(|i| known[i]) else { return [0.0; 3] };
-            match known.get(next).filter(|b| b.0 - a.0 <= STILL_NS) {
+            match known.get(next).filter(|b| (a.0 + 1..=a.0.saturating_add(STILL_NS)).contains(&b.0)) {
                 Some(b) => {
-                    let share = (at_ns - a.0) as f32 / (b.0 - a.0) as f32;
+                    let share = at_ns.saturating_sub(a.0) as f32 / (b.0 - a.0) as f32;
                     std::array::from_fn(|i| a.1[i] + share * (b.1[i] - a.1[i]))
                 }
                 None => a.1,
@@ -184,19 +184,24 @@ fn displacement_mm(state: &State) -> [f64; 3] {
     std::array::from_fn(|i| state.nozzle_mm[i] - state.drive_mm[i])
 }
 
+/// Whether one follows the other in time with no pause between.
+fn near(from: &State, to: &State) -> bool {
+    to.at_ns.checked_sub(from.at_ns).is_some_and(|gap_ns| gap_ns <= STILL_NS)
+}
+
 /// Between the second and the third of four samples that follow each other.
 fn between(samples: [Option<&State>; 4], at_ns: u64) -> State {
     let [before, Some(a), Some(b), after] = samples else { return State::default() };
-    let near = |from: &State, to: &State| to.at_ns - from.at_ns <= STILL_NS;
     let before = before.filter(|s| near(s, a)).unwrap_or(a);
     let after = after.filter(|s| near(b, s)).unwrap_or(b);
-    let long = (b.at_ns - a.at_ns).max(1) as f64;
-    let t = (at_ns - a.at_ns) as f64 / long;
+    let gap = |from: &State, to: &State| to.at_ns.saturating_sub(from.at_ns).max(1) as f64;
+    let long = gap(a, b);
+    let t = at_ns.saturating_sub(a.at_ns) as f64 / long;
     let mix = |a: f64, b: f64| a + t * (b - a);
     let drive_mm: [f64; 3] = std::array::from_fn(|i| mix(a.drive_mm[i], b.drive_mm[i]));
     let (pa, pb, pc, pd) = (displacement_mm(before), displacement_mm(a), displacement_mm(b), displacement_mm(after));
     // A cubic with the slopes that the neighbours give (Catmull, Rom).
-    let slope = |p: f64, q: f64, from: &State, to: &State| (q - p) * long / (to.at_ns - from.at_ns).max(1) as f64;
+    let slope = |p: f64, q: f64, from: &State, to: &State| (q - p) * long / gap(from, to);
     let bent = |i: usize| {
         let (m0, m1) = (slope(pa[i], pc[i], before, b), slope(pb[i], pd[i], a, after));
         let (t2, t3) = (t * t, t * t * t);
@@ -216,7 +221,7 @@ pub(crate) fn planned_at(planned: &Move, at_ns: u64) -> [f64; 3] {
 /// How far a planned move has come at a time.
 pub(crate) fn way_mm(planned: &Move, at_ns: u64) -> f64 {
     let t = at_ns.saturating_sub(planned.at_ns).min(planned.duration_ns) as f64 * 1e-9;
-    ((planned.start_v_mm_s + 0.5 * planned.accel_mm_s2 * t) * t).clamp(0.0, length_mm(planned))
+    ((planned.start_v_mm_s + 0.5 * planned.accel_mm_s2 * t) * t).min(length_mm(planned)).max(0.0)
 }
 
 fn length_mm(planned: &Move) -> f64 {

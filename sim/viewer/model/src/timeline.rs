@@ -63,18 +63,16 @@ pub struct Feature {
 impl Timeline {
     pub(crate) fn add_lines(&mut self, commands: &[Command]) {
         for command in commands {
+            let at_ns = command.at_ns.max(self.lines.last().map_or(0, |l| l.at_ns));
             if begins_layer(&command.text) {
-                self.named.push(command.at_ns);
+                self.named.push(at_ns);
             }
             if let Some(tool) = tool(&command.text) {
-                self.tools.push((command.at_ns, tool));
+                self.tools.push((at_ns, tool));
             }
             self.text.push_str(&command.text);
-            let last_ns = self.lines.last().map_or(0, |l| l.at_ns);
-            let mark =
-                LineMark { at_ns: command.at_ns.max(last_ns), line_no: command.line_no, text_end: self.text.len() };
-            self.numbered.entry(mark.line_no).or_insert(self.lines.len());
-            self.lines.push(mark);
+            self.numbered.entry(command.line_no).or_insert(self.lines.len());
+            self.lines.push(LineMark { at_ns, line_no: command.line_no, text_end: self.text.len() });
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Spectrogram {
     pub power: Vec<Vec<f32>>,
 }
 
+/// Pauses are not filled up beyond so many samples: an hour at 500 Hz.
+const MOST_STILL: usize = 1_800_000;
 /// Seconds of samples that always hold one window: it is the power of two above half a second.
 const COLUMN_S: f64 = 1.1;
 
@@ -59,27 +61,28 @@ impl Document {
     /// Second differences of the nozzle's way; a machine that stands still feels nothing.
     fn felt(&mut self, range: Range<u64>) -> Samples {
         let mut samples = Samples::default();
-        let mut before: Vec<(u64, [f64; 3])> = Vec::new();
-        let mut step_ns = u64::MAX;
+        let mut last: Option<(u64, [f64; 3])> = None;
+        // Time between two samples, and the velocity over it: of the newest two samples, unless there was a pause.
+        let mut slope: Option<(f64, [f64; 3])> = None;
+        let mut step_ns = STILL_NS;
         self.streams.states.for_each(&mut self.reader, range, |state| {
-            let now = (state.at_ns, state.nozzle_mm);
-            if let [a, b] = before[..] {
-                let gap_ns = now.0.saturating_sub(b.0);
-                let (first_ns, own_ns) = (b.0.saturating_sub(a.0), step_ns.min(gap_ns).max(1));
-                if (1..=STILL_NS).contains(&gap_ns) && (1..=STILL_NS).contains(&first_ns) {
-                    let (t0, t1) = (first_ns as f64 * 1e-9, gap_ns as f64 * 1e-9);
-                    let bend = |i: usize| ((now.1[i] - b.1[i]) / t1 - (b.1[i] - a.1[i]) / t0) / ((t0 + t1) / 2.0);
-                    samples.push(b.0 as f64 * 1e-9, [0, 1, 2].map(bend));
-                } else if step_ns < STILL_NS {
-                    // Bounded: a pause of an hour is 1.8 million samples at 500 Hz.
-                    for at_ns in (b.0..now.0).step_by(own_ns as usize).take(2_000_000) {
-                        samples.push(at_ns as f64 * 1e-9, [0.0; 3]);
-                    }
+            let Some((last_ns, from)) = last.replace((state.at_ns, state.nozzle_mm)) else { return };
+            let gap_ns = state.at_ns.saturating_sub(last_ns);
+            if (1..=STILL_NS).contains(&gap_ns) {
+                step_ns = step_ns.min(gap_ns);
+                let t = gap_ns as f64 * 1e-9;
+                let velocity = [0, 1, 2].map(|i| (state.nozzle_mm[i] - from[i]) / t);
+                if let Some((before_t, before)) = slope.replace((t, velocity)) {
+                    let bend = [0, 1, 2].map(|i| (velocity[i] - before[i]) * 2.0 / (t + before_t));
+                    samples.push(last_ns as f64 * 1e-9, bend);
                 }
-                step_ns = own_ns;
-                before.remove(0);
+            } else {
+                slope = None;
+                let room = MOST_STILL.saturating_sub(samples.time_s.len());
+                for at_ns in (last_ns..state.at_ns).step_by(step_ns as usize).take(room) {
+                    samples.push(at_ns as f64 * 1e-9, [0.0; 3]);
+                }
             }
-            before.push(now);
         });
         samples
     }

@@ -27,9 +27,7 @@ impl Files {
             ui.set_width(520.0);
             ui.label(RichText::new("Open a recording").heading());
             let chosen = self.by_path(ui).or_else(|| self.by_list(ui, facts));
-            ui.label(
-                RichText::new("A file dropped on the window opens; with Shift, beside the one that is open.").weak(),
-            );
+            ui.label(RichText::new("Or drop a file on the window; with Shift, to compare.").weak());
             chosen
         });
         let close = modal.should_close();

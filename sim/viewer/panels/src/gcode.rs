@@ -145,7 +145,7 @@ impl Gcode {
     fn begin(&mut self, from: usize, step: isize, seek: bool, timeline: &Timeline) {
         let count = timeline.line_count();
         self.found = Found::Unasked;
-        self.search = (!self.query.trim().is_empty() && count > 0).then(|| Search {
+        self.search = (!self.query.trim().is_empty() && count > 0).then_some(Search {
             next: if from < count { from } else { 0 },
             step,
             left: count,

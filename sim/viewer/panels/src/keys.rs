@@ -1,6 +1,6 @@
 //! The keyboard: one table, which the help overlay shows too.
 
-use crate::state::{Action, Camera, Theme, ViewState};
+use crate::state::{Action, Camera, Side, Theme, ViewState};
 use crate::{Ui, transport};
 use drydock_view_model::{Document, Playhead};
 use egui::{Key, Modifiers};
@@ -22,7 +22,7 @@ pub enum Command {
     Whole,
     FollowNozzle,
     Gcode,
-    Side,
+    Side(Side),
     Plots,
     Theme,
     Search,
@@ -70,7 +70,7 @@ pub const PLAYBACK: [Binding; 15] = [
     ctrl(Key::F, Command::Search, "Ctrl F", "Search the G-code"),
 ];
 
-pub const LOOKING: [Binding; 21] = [
+pub const LOOKING: [Binding; 22] = [
     bind(Key::Num0, Command::Look(Camera::Iso), "0", "From the corner"),
     bind(Key::Num1, Command::Look(Camera::Top), "1", "From above"),
     bind(Key::Num2, Command::Look(Camera::Bottom), "2", "From below"),
@@ -86,7 +86,8 @@ pub const LOOKING: [Binding; 21] = [
     bind(Key::W, Command::Whole, "W", "What is still to be printed"),
     bind(Key::G, Command::Gcode, "G", "G-code"),
     bind(Key::P, Command::Plots, "P", "Plots"),
-    bind(Key::Tab, Command::Side, "Tab", "View and tuning"),
+    bind(Key::V, Command::Side(Side::View), "V", "View"),
+    bind(Key::U, Command::Side(Side::Tune), "U", "Tuning"),
     bind(Key::D, Command::Theme, "D", "Dark, light"),
     ctrl(Key::O, Command::Open, "Ctrl O", "Open a recording"),
     ctrl(Key::S, Command::Shot, "Ctrl S", "Save a picture"),
@@ -156,7 +157,7 @@ fn perform(
         Command::Whole => view.show_whole ^= true,
         Command::FollowNozzle => view.follow_nozzle ^= true,
         Command::Gcode => view.show_gcode ^= true,
-        Command::Side => view.show_side ^= true,
+        Command::Side(side) => view.toggle_side(side),
         Command::Plots => view.show_plots ^= true,
         Command::Theme => {
             view.theme = match view.theme {

@@ -23,7 +23,7 @@ mod keys;
 mod legend;
 mod look;
 mod outcome;
-pub mod plots;
+mod plots;
 mod state;
 mod theme;
 mod top;
@@ -36,7 +36,7 @@ pub use outcome::{Curve, Figure, Outcome, TuningResult};
 pub use state::{Action, Around, Camera, CompareView, FrameFacts, Side, Theme, ViewState};
 
 use drydock_view_model::{Document, Playhead};
-use egui::{Align2, Area, Frame, Id, LayerId, Margin, Order, Panel, ProgressBar, Rect, ScrollArea, UiBuilder};
+use egui::{Align2, Area, Frame, Id, LayerId, Margin, Order, Panel, ProgressBar, Rect, ScrollArea, Sense, UiBuilder};
 
 /// What the panels keep from one frame to the next.
 pub struct Ui {
@@ -73,6 +73,20 @@ impl Ui {
         view: &mut ViewState,
         facts: &FrameFacts,
     ) -> Vec<Action> {
+        self.show_compared(ctx, doc, None, playhead, view, facts)
+    }
+
+    /// The same, with the curves of a second recording beside those of the first: at the playhead both are at the same
+    /// place of the program.
+    pub fn show_compared(
+        &mut self,
+        ctx: &egui::Context,
+        doc: &mut Document,
+        second: Option<&mut Document>,
+        playhead: &mut Playhead,
+        view: &mut ViewState,
+        facts: &FrameFacts,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
         theme::apply(ctx, view.theme);
         self.tune.begin_frame(facts);
@@ -87,21 +101,26 @@ impl Ui {
             self.transport.show(ui, playhead, doc.timeline(), facts);
         });
         if view.show_plots {
-            let result = facts.tuning.as_deref().filter(|_| view.show_side && view.side == Side::Tune);
+            let tuned = plots::Tuned {
+                recorded: facts.settings.as_ref(),
+                draft: self.tune.draft(),
+                result: facts.tuning.as_deref().filter(|_| view.show_side && view.side == Side::Tune),
+            };
             let panel =
                 Panel::bottom("plots").frame(frame).resizable(true).default_size(216.0).size_range(120.0..=520.0);
             panel.show(ui, |ui| {
-                self.plots.show(ui, doc, playhead, view, self.tune.draft(), result, facts);
+                let second = second.filter(|_| view.compare != CompareView::First);
+                self.plots.show(&mut inside(ui), doc, second, playhead, view, &tuned);
             });
         }
         if view.show_gcode {
             let panel = Panel::left("gcode").frame(frame).default_size(250.0).size_range(180.0..=480.0);
-            panel.show(ui, |ui| self.gcode.show(ui, playhead, doc.timeline()));
+            panel.show(ui, |ui| self.gcode.show(&mut inside(ui), playhead, doc.timeline()));
         }
         if view.show_side {
             let panel = Panel::right("side").frame(frame).default_size(296.0).size_range(270.0..=420.0);
             panel.show(ui, |ui| {
-                ScrollArea::vertical().auto_shrink(false).show(ui, |ui| match view.side {
+                ScrollArea::vertical().auto_shrink(false).show(&mut inside(ui), |ui| match view.side {
                     Side::View => look::show(ui, doc, playhead.at_ns(), view, facts, &mut actions),
                     Side::Tune => self.tune.show(ui, view, facts, &mut actions),
                 });
@@ -160,4 +179,13 @@ impl Ui {
             });
         }
     }
+}
+
+/// All of a panel. What asks for more than there is does not make the panel grow.
+fn inside(ui: &mut egui::Ui) -> egui::Ui {
+    let rect = ui.available_rect_before_wrap();
+    ui.allocate_rect(rect, Sense::hover());
+    let mut inside = ui.new_child(UiBuilder::new().max_rect(rect));
+    inside.shrink_clip_rect(rect.expand(2.0));
+    inside
 }

@@ -122,7 +122,12 @@ fn visible(ui: &mut Ui, view: &mut ViewState) {
 }
 
 fn camera(ui: &mut Ui, view: &mut ViewState, actions: &mut Vec<Action>) {
-    section(ui, "Camera");
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Camera").small().strong().color(ui.visuals().weak_text_color()));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.checkbox(&mut view.follow_nozzle, "Follow nozzle").on_hover_text("F");
+        });
+    });
     let columns = 5;
     let width = ((ui.available_width() - 4.0 * (columns - 1) as f32) / columns as f32).floor();
     let size = egui::vec2(width, 19.0);
@@ -140,7 +145,6 @@ fn camera(ui: &mut Ui, view: &mut ViewState, actions: &mut Vec<Action>) {
             actions.push(Action::Shot);
         }
     });
-    ui.checkbox(&mut view.follow_nozzle, "Follow the nozzle").on_hover_text("F");
 }
 
 fn figures(ui: &mut Ui, pose: &Pose) {
@@ -170,7 +174,7 @@ fn figures(ui: &mut Ui, pose: &Pose) {
 fn ringing(ui: &mut Ui, doc: &mut Document, at_ns: u64) {
     let text = match doc.ring_down(at_ns) {
         Some(ring) => format!(
-            "{:.1} Hz rings {:.1} µm, {:.0} % of {:.0} ms ago",
+            "{:.1} Hz rings {:.1} µm, {:.0} % of its peak {:.0} ms ago",
             ring.frequency_hz,
             ring.amplitude_um,
             ring.share * 100.0,

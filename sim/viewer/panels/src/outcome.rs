@@ -109,13 +109,13 @@ fn lines(doc: &Document, first: u32, last: u32) -> Range<u64> {
 fn deviation(doc: &mut Document, range: &Range<u64>) -> Vec<[f64; 2]> {
     let values = doc.values(ColourBy::Deviation).to_vec();
     let part = doc.part();
+    let beads = part.first_from(range.start).min(values.len())..part.first_from(range.end).min(values.len());
     let mut way_mm = 0.0;
     let mut points = Vec::new();
-    for bead in part.first_from(range.start)..part.first_from(range.end).min(values.len()) {
+    for (bead, value) in beads.clone().zip(&values[beads]) {
         let length_mm = f64::from(part.bead(bead).length_mm());
-        let value = f64::from(values[bead]);
         if value.is_finite() {
-            points.push([way_mm + length_mm / 2.0, value]);
+            points.push([way_mm + length_mm / 2.0, f64::from(*value)]);
         }
         way_mm += length_mm;
     }

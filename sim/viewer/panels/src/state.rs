@@ -40,7 +40,7 @@ pub struct ViewState {
     /// How much of the print is simulated again when a setting changes.
     pub around: Around,
     pub show_plots: bool,
-    /// The plots that are shown, by [`crate::plots::Plot::title`].
+    /// The plots that are shown, by their titles.
     pub plots: Vec<String>,
 }
 
@@ -68,6 +68,14 @@ impl Default for ViewState {
             show_plots: true,
             plots: ["Velocity", "Displacement", "Spectrum", "Spectrogram"].map(String::from).to_vec(),
         }
+    }
+}
+
+impl ViewState {
+    /// Shows that panel on the right, or none where it is shown already.
+    pub(crate) fn toggle_side(&mut self, side: Side) {
+        self.show_side = !(self.show_side && self.side == side);
+        self.side = side;
     }
 }
 

@@ -30,7 +30,8 @@ pub fn show(
 fn names(ui: &mut Ui, doc: &Document, facts: &FrameFacts) {
     let header = doc.header();
     let file = format::file_name(doc.name());
-    let title = if header.title.is_empty() { file } else { &header.title };
+    // Two runs that are compared mostly have the same title.
+    let title = if header.title.is_empty() || facts.second.is_some() { file } else { &header.title };
     ui.add(Label::new(RichText::new(title).strong()).truncate()).on_hover_text(format!(
         "{}\n{}\n{}",
         doc.name(),
@@ -59,7 +60,7 @@ fn compare(ui: &mut Ui, view: &mut ViewState, facts: &FrameFacts, actions: &mut 
         ui.selectable_value(&mut view.compare, choice, name);
     }
     let name = RichText::new(format::file_name(second)).strong();
-    ui.add(Label::new(name).truncate()).on_hover_text(second);
+    ui.add(Label::new(name).truncate()).on_hover_text(format!("{second}\nDotted in the plots"));
     ui.label(RichText::new("against").weak());
 }
 
@@ -75,11 +76,10 @@ fn toggles(ui: &mut Ui, panels: &mut Panels, view: &mut ViewState) {
         view.theme = other;
     }
     ui.separator();
-    for (side, name) in [(Side::Tune, "Tune"), (Side::View, "View")] {
+    for (side, name, key) in [(Side::Tune, "Tune", "U"), (Side::View, "View", "V")] {
         let shown = view.show_side && view.side == side;
-        if ui.selectable_label(shown, name).on_hover_text("Tab").clicked() {
-            view.show_side = !shown;
-            view.side = side;
+        if ui.selectable_label(shown, name).on_hover_text(key).clicked() {
+            view.toggle_side(side);
         }
     }
     ui.toggle_value(&mut view.show_plots, "Plots").on_hover_text("P");

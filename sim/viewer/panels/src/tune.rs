@@ -59,8 +59,12 @@ impl Tune {
                 ui.selectable_value(&mut view.around, Around::Corner, "Corner");
             });
         });
-        outcome(ui, facts);
+        let here = outcome(ui, facts);
         controls(ui, draft, recorded);
+        if here {
+            self.changed_s = None;
+            actions.push(Action::Tune(draft.clone()));
+        }
         if (&*draft, view.around) != (&before.0, before.1) {
             self.changed_s = Some(ui.input(|i| i.time));
         }
@@ -168,26 +172,33 @@ fn row(ui: &mut Ui, title: &str, changed: bool, control: impl FnOnce(&mut Ui, eg
     });
 }
 
-/// What came out, before and after; its curves are among the plots.
-fn outcome(ui: &mut Ui, facts: &FrameFacts) {
-    ui.horizontal(|ui| {
+/// What came out, before and after; its curves are among the plots. Gives whether it is asked for where the playhead is.
+fn outcome(ui: &mut Ui, facts: &FrameFacts) -> bool {
+    let here = ui.horizontal(|ui| {
         ui.set_height(18.0);
-        match (&facts.tuning, facts.tuning_busy) {
-            (_, true) => {
-                ui.add(Spinner::new().size(12.0));
-                ui.label(RichText::new("Simulating the neighbourhood of the playhead").weak());
-            }
-            (Some(result), _) => {
-                ui.label(RichText::new(format!("{}, in {:.2} s", result.what, result.wall_s)).weak());
-            }
-            (None, _) => {
-                ui.label(RichText::new("A change is simulated around the playhead.").weak());
-            }
-        }
+        let layout = Layout::right_to_left(Align::Center);
+        ui.with_layout(layout, |ui| {
+            let button = ui.add_enabled(!facts.tuning_busy, egui::Button::new("Here").small());
+            let here = button.on_hover_text("Simulate around the playhead with what is set").clicked();
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let text = match (&facts.tuning, facts.tuning_busy) {
+                    (_, true) => {
+                        ui.add(Spinner::new().size(12.0));
+                        "Simulating".into()
+                    }
+                    (Some(result), _) => format!("{}, in {:.2} s", result.what, result.wall_s),
+                    (None, _) => "Changes are simulated around the playhead".into(),
+                };
+                ui.add(Label::new(RichText::new(text).weak()).truncate());
+            });
+            here
+        })
+        .inner
     });
     if let Some(result) = &facts.tuning {
         figures(ui, result);
     }
+    here.inner
 }
 
 fn figures(ui: &mut Ui, result: &TuningResult) {

@@ -11,7 +11,7 @@ mod worker;
 
 pub use demo::demo;
 pub use neighbourhood::{Neighbourhood, printer_cfg};
-pub use simulate::{heat_up, save_config, settings_of, simulate};
+pub use simulate::{heat_up, save_config, settings_of, simulate, write_config};
 pub use worker::{Reply, Request, Resim, What};
 
 /// Why there is nothing to show, in one line.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use drydock_host::config::{Config, FileSource, MapSource, SaveConfig};
 use drydock_host::files::{Files, MemoryFiles};
 use drydock_recording::Header;
+use drydock_scenario::disk::replace_kept;
 use drydock_scenario::model::{Act, MachineChanges, Scenario};
 use drydock_scenario::setup::{Disk, RunOptions, prepare_to};
 use drydock_view_model::settings::{Change, DAMPING};
@@ -171,6 +172,15 @@ pub fn save_config(printer_cfg: &str, changes: &[Change]) -> Result<String, Fail
     let mut save = SaveConfig::new();
     changes.iter().for_each(|c| save.set(&c.section, c.option, &c.value));
     save.new_text(&config).map_err(|e| Failure(e.to_string()))
+}
+
+/// Writes changed options into a printer.cfg as SAVE_CONFIG does; the old file is kept beside it, under the name that
+/// comes back.
+pub fn write_config(path: &Path, changes: &[Change]) -> Result<PathBuf, Failure> {
+    let said = |e: std::io::Error| Failure(format!("{}: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(said)?;
+    let new = save_config(&text, changes)?;
+    replace_kept(path, new.as_bytes()).map_err(said)
 }
 
 fn parse(text: &str) -> Result<Config, Failure> {

@@ -9,7 +9,9 @@ use drydock_scenario::disk::RealDisk;
 use drydock_scenario::model::{Act, Scenario};
 use drydock_scenario::setup::{RunOptions, prepare};
 use drydock_view_model::Settings;
-use drydock_view_resim::{Failure, Neighbourhood, Request, Resim, What, heat_up, save_config, settings_of, simulate};
+use drydock_view_resim::{
+    Failure, Neighbourhood, Request, Resim, What, heat_up, save_config, settings_of, simulate, write_config,
+};
 
 const SQUARES: &str = "G28\nG90\nM83\nM109 S200\nG1 Z0.3 F600\nM204 S4000\nG1 X60 Y60 F12000\n";
 
@@ -196,4 +198,19 @@ fn tuned_options_go_into_the_saved_block_and_the_rest_stays() {
         new.contains("\n#pressure_advance: 0.01\n") && new.contains("\n#*# [extruder]\n#*# pressure_advance = 0.045\n"),
         "{new}"
     );
+}
+
+#[test]
+fn a_printer_cfg_that_is_written_keeps_the_old_one() {
+    let folder = std::env::temp_dir().join(format!("drydock-write-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("printer.cfg");
+    std::fs::write(&path, "[printer]\nmax_accel: 3000\n").unwrap();
+    let was = Settings { max_accel_mm_s2: 3000.0, ..Settings::default() };
+    let kept = write_config(&path, &was.changes(&Settings { max_accel_mm_s2: 5000.0, ..was.clone() })).unwrap();
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "[printer]\nmax_accel: 3000\n");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("#*# max_accel = 5000\n"));
+    let Failure(why) = write_config(&folder.join("none.cfg"), &[]).unwrap_err();
+    assert!(why.contains("none.cfg"), "{why}");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -3,6 +3,7 @@
 mod colours;
 mod comparing;
 mod files;
+mod hostile;
 mod part;
 mod plots;
 mod ringing;

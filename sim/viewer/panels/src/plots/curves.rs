@@ -12,10 +12,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The curves that have been read, and those that are not to be drawn.
 #[derive(Default)]
 pub struct Curves {
-    known: BTreeMap<Channel, Known>,
+    first: Read,
+    second: Read,
     /// By plot and by the name in its head.
     hidden: BTreeSet<(&'static str, String)>,
     shown_once: BTreeSet<&'static str>,
+}
+
+/// The recording that the one of the plots is compared with.
+pub struct Second<'a> {
+    pub doc: &'a mut Document,
+    /// So much later it is at the place of the program where the playhead stands.
+    pub later_s: f64,
+}
+
+/// Curves of one recording.
+#[derive(Default)]
+struct Read {
+    known: BTreeMap<Channel, Known>,
 }
 
 /// A piece of a curve.
@@ -43,10 +57,20 @@ struct Style {
 impl Curves {
     /// Forgets curves that no plot shows.
     pub fn keep(&mut self, channels: &[Channel], shown: &[Plot]) {
-        self.known.retain(|channel, _| channels.contains(channel) && shown.iter().any(|plot| plot.has(*channel)));
+        let wanted = |channel: &Channel| channels.contains(channel) && shown.iter().any(|plot| plot.has(*channel));
+        self.first.known.retain(|channel, _| wanted(channel));
+        self.second.known.retain(|channel, _| wanted(channel));
     }
 
-    pub fn show(&mut self, ui: &mut Ui, plot: Plot, doc: &mut Document, playhead: &mut Playhead, window: &mut Window) {
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        plot: Plot,
+        doc: &mut Document,
+        mut second: Option<&mut Second<'_>>,
+        playhead: &mut Playhead,
+        window: &mut Window,
+    ) {
         let channels: Vec<(Channel, Style)> = doc
             .channels()
             .into_iter()
@@ -57,20 +81,30 @@ impl Curves {
         let title = plot.title();
         let visible = |curves: &Curves, style: &Style| !curves.hidden.contains(&(title, style.name.clone()));
         let points = 2.0 * f64::from(ui.available_width()) * f64::from(ui.pixels_per_point());
+        let [from_s, to_s] = window.range_s();
+        let later_s = second.as_ref().map_or(0.0, |second| second.later_s);
         for (channel, style) in &channels {
             if visible(self, style) {
-                self.read(*channel, doc, window, points);
+                self.first.read(*channel, doc, [from_s, to_s], points);
+                if let Some(second) = second.as_mut().filter(|_| !style.wanted) {
+                    self.second.read(*channel, second.doc, [from_s + later_s, to_s + later_s], points);
+                }
             }
         }
         self.head(ui, plot, &channels, playhead, window);
 
-        let [from_s, to_s] = window.range_s();
-        let drawn: Vec<(&Style, &[[f64; 2]])> = channels
-            .iter()
-            .filter(|(_, style)| visible(self, style))
-            .filter_map(|(channel, style)| Some((style, within(&self.known.get(channel)?.points, from_s, to_s))))
+        let shown = || channels.iter().filter(|(_, style)| visible(self, style));
+        let drawn: Vec<(&Style, &[[f64; 2]])> = shown()
+            .filter_map(|(channel, style)| Some((style, within(self.first.points(*channel)?, from_s, to_s))))
             .collect();
-        let mut values = air(drawn.iter().flat_map(|(_, points)| points.iter().map(|p| p[1])));
+        let beside: Vec<(&Style, Vec<[f64; 2]>)> = shown()
+            .filter(|_| second.is_some())
+            .filter_map(|(channel, style)| Some((style, self.second.points(*channel)?)))
+            .map(|(style, points)| (style, within(points, from_s + later_s, to_s + later_s)))
+            .map(|(style, points)| (style, points.iter().map(|p| [p[0] - later_s, p[1]]).collect()))
+            .collect();
+        let all = drawn.iter().flat_map(|(_, points)| points.iter());
+        let mut values = air(all.chain(beside.iter().flat_map(|(_, points)| points)).map(|p| p[1]));
         if matches!(plot, Plot::Extrusion | Plot::Load | Plot::Queue) {
             values[0] = values[0].min(0.0);
         }
@@ -78,6 +112,13 @@ impl Curves {
         let shown = window.plot(title).show(ui, |ui| {
             window.draw(ui, playhead);
             ui.set_plot_bounds_y(values[0]..=values[1]);
+            for (style, points) in &beside {
+                for piece in pieces(points, style.gap_s.max(thinned_s)) {
+                    let colour = theme::curve(style.colour).gamma_multiply(0.6);
+                    let line = Line::new("", piece.to_vec()).color(colour).width(1.0).allow_hover(false);
+                    ui.line(line.style(LineStyle::dotted_dense()));
+                }
+            }
             for (style, points) in &drawn {
                 for piece in pieces(points, style.gap_s.max(thinned_s)) {
                     ui.line(line(style, piece.to_vec()));
@@ -94,12 +135,17 @@ impl Curves {
         }
         for (channel, style) in channels {
             use Channel::*;
-            let quiet = match channel {
-                CommandedPosition(2) | CommandedVelocity(2) | CommandedAcceleration(2) => true,
-                TruePosition(2) | TrueVelocity(2) | TrueAcceleration(2) => true,
-                Displacement(2) | Accelerometer { axis: 2, .. } => true,
-                _ => false,
-            };
+            let quiet = matches!(
+                channel,
+                CommandedPosition(2)
+                    | CommandedVelocity(2)
+                    | CommandedAcceleration(2)
+                    | TruePosition(2)
+                    | TrueVelocity(2)
+                    | TrueAcceleration(2)
+                    | Displacement(2)
+                    | Accelerometer { axis: 2, .. }
+            );
             if quiet {
                 self.hidden.insert((plot.title(), style.name.clone()));
             }
@@ -115,7 +161,7 @@ impl Curves {
             if !units.contains(&channel.unit()) {
                 units.push(channel.unit());
             }
-            let value = self.known.get(channel).and_then(|known| value_at(&known.points, at_s));
+            let value = self.first.points(*channel).and_then(|points| value_at(points, at_s));
             let value = value.map_or(String::new(), |v| format::significant(v, 4));
             match rows.iter_mut().find(|(name, ..)| *name == style.name) {
                 Some((.., text)) if !value.is_empty() => *text = format!("{text} | {value}"),
@@ -136,19 +182,24 @@ impl Curves {
             }
         });
     }
+}
+
+impl Read {
+    fn points(&self, channel: Channel) -> Option<&[[f64; 2]]> {
+        self.known.get(&channel).map(|known| known.points.as_slice())
+    }
 
     /// Sees to it that the window is known, finely enough, with some room to both sides.
-    fn read(&mut self, channel: Channel, doc: &mut Document, window: &Window, points: f64) {
+    fn read(&mut self, channel: Channel, doc: &mut Document, [from_s, to_s]: [f64; 2], points: f64) {
         let span_ns = doc.span_ns();
-        let [from_s, to_s] = window.range_s();
         let ns = |s: f64| ((s.max(0.0) * 1e9) as u64).clamp(span_ns.start, span_ns.end);
-        let points_s = points / window.length_s().max(1e-9);
+        let points_s = points / (to_s - from_s).max(1e-9);
         let known = self.known.entry(channel).or_default();
         let inside = known.from_ns <= ns(from_s) && ns(to_s) <= known.to_ns;
         let fine = (0.5..=8.0).contains(&(known.points_s / points_s));
         let grown = known.end_ns != span_ns.end && known.to_ns == known.end_ns;
         if !inside || !fine || grown {
-            let room_s = 0.5 * window.length_s();
+            let room_s = 0.5 * (to_s - from_s);
             let (from_ns, to_ns) = (ns(from_s - room_s), ns(to_s + room_s));
             let count = (points_s * (to_ns - from_ns) as f64 * 1e-9).ceil() as usize;
             // The last point of the run belongs to it.

@@ -7,7 +7,7 @@ pub fn head(ui: &mut Ui, title: &str, unit: &str, rest: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         ui.set_height(16.0);
         ui.label(RichText::new(title).strong());
-        if !unit.is_empty() {
+        if !unit.is_empty() && ui.available_width() > 150.0 {
             ui.label(RichText::new(unit).small().weak());
         }
         rest(ui);
@@ -17,7 +17,7 @@ pub fn head(ui: &mut Ui, title: &str, unit: &str, rest: impl FnOnce(&mut Ui)) {
 /// A curve's name in its colour, and its value where there is room. Gives whether it was clicked.
 pub fn reading(ui: &mut Ui, colour: Color32, name: &str, value: &str, hidden: bool) -> bool {
     ui.spacing_mut().item_spacing.x = 3.0;
-    let room = ui.available_width() - 18.0 - LETTER * name.chars().count() as f32;
+    let room = ui.available_width() - 15.0 - NARROW * name.chars().count() as f32;
     if room < 0.0 {
         return false;
     }
@@ -27,15 +27,16 @@ pub fn reading(ui: &mut Ui, colour: Color32, name: &str, value: &str, hidden: bo
     let text = RichText::new(name).small();
     let label = egui::Label::new(if hidden { text.weak() } else { text }).sense(Sense::click());
     let clicked = ui.add(label).on_hover_text("Show or hide this curve").clicked();
-    if !hidden && !value.is_empty() && room > LETTER * value.chars().count() as f32 + 3.0 {
+    if !hidden && !value.is_empty() && room > DIGIT * value.chars().count() as f32 {
         ui.label(RichText::new(value).monospace().small());
     }
     ui.add_space(4.0);
     clicked
 }
 
-/// Width of a letter, about.
-const LETTER: f32 = 6.0;
+/// Width of a letter of a name, and of a digit of a value, about.
+const NARROW: f32 = 5.2;
+const DIGIT: f32 = 6.4;
 
 /// In the middle of a plot that has nothing to show.
 pub fn nothing(ui: &mut Ui, why: &str) {

@@ -1,7 +1,7 @@
 //! Power over frequency around the playhead, and what a shaper leaves of it.
 
 use super::frame::{head, nothing, reading};
-use super::window::bare;
+use super::window::{bare, tick};
 use crate::{format, theme};
 use drydock_view_model::vibration::{Probe, shaper_response};
 use drydock_view_model::{Document, Settings, Shaper};
@@ -44,7 +44,7 @@ impl Frequency {
         }
         let top = self.axes.iter().flatten().copied().fold(0.0, f64::max) * 1.05;
         let modes = modes(doc);
-        let shown = bare("spectrum").x_axis_formatter(|mark, _| format!("{} Hz", mark.value)).show(ui, |ui| {
+        let shown = bare("spectrum").x_axis_formatter(|mark, _| tick(mark, "Hz")).show(ui, |ui| {
             bounds(ui, top.max(1e-9));
             mark_modes(ui, &modes);
             mark_cursor(ui, cursor_hz);
@@ -90,7 +90,7 @@ impl Frequency {
         });
         let top = self.axes[..2].iter().flatten().copied().fold(0.0, f64::max).max(1e-12);
         let modes = modes(doc);
-        let shown = bare("shaper").x_axis_formatter(|mark, _| format!("{} Hz", mark.value)).show(ui, |ui| {
+        let shown = bare("shaper").x_axis_formatter(|mark, _| tick(mark, "Hz")).show(ui, |ui| {
             bounds(ui, 105.0);
             mark_modes(ui, &modes);
             mark_cursor(ui, cursor_hz);

@@ -8,11 +8,11 @@ mod tuning;
 mod window;
 
 use crate::outcome::TuningResult;
-use crate::state::{FrameFacts, ViewState};
-use curves::Curves;
+use crate::state::ViewState;
 pub(crate) use curves::value_at;
+use curves::{Curves, Second};
 use drydock_view_model::vibration::Probe;
-use drydock_view_model::{Channel, Document, Playhead, Settings};
+use drydock_view_model::{Channel, Compare, Document, Playhead, Settings};
 use egui::{Align, Layout, RichText, ScrollArea, Sense, Ui, UiBuilder, Vec2};
 use frequency::Frequency;
 use spectrogram::Spectrogram;
@@ -98,6 +98,15 @@ pub struct Plots {
     of: String,
 }
 
+/// What the tuning panel stands at.
+pub struct Tuned<'a> {
+    /// The settings that the run had.
+    pub recorded: Option<&'a Settings>,
+    pub draft: Option<&'a Settings>,
+    /// To be shown before all else.
+    pub result: Option<&'a TuningResult>,
+}
+
 enum Cell<'a> {
     /// Before and after, by the name of the curve.
     Outcome(&'a str),
@@ -130,16 +139,14 @@ impl Default for Plots {
 }
 
 impl Plots {
-    /// `tuned` are the settings that the tuning panel stands at; `result` comes before all else.
     pub fn show(
         &mut self,
         ui: &mut Ui,
         doc: &mut Document,
+        second: Option<&mut Document>,
         playhead: &mut Playhead,
         view: &mut ViewState,
-        tuned: Option<&Settings>,
-        result: Option<&TuningResult>,
-        facts: &FrameFacts,
+        tuned: &Tuned<'_>,
     ) {
         if self.of != doc.name() {
             *self = Plots { of: doc.name().to_string(), ..Plots::default() };
@@ -147,6 +154,11 @@ impl Plots {
             self.probe = doc.probes().last().copied().unwrap_or(Probe::Nozzle);
         }
         self.window.follow(playhead);
+        let mut second = second.map(|second| {
+            let at_ns = playhead.at_ns();
+            let there_ns = Compare::time(doc, second, at_ns).unwrap_or(at_ns);
+            Second { doc: second, later_s: (there_ns as f64 - at_ns as f64) * 1e-9 }
+        });
         let channels = doc.channels();
         let offered: Vec<Plot> = Plot::ALL
             .into_iter()
@@ -154,12 +166,12 @@ impl Plots {
                 Plot::Spectrum | Plot::Spectrogram | Plot::Shaper => !doc.probes().is_empty(),
                 _ => channels.iter().any(|channel| plot.has(*channel)),
             })
-            .filter(|plot| *plot != Plot::Shaper || tuned.is_some())
+            .filter(|plot| *plot != Plot::Shaper || tuned.draft.is_some())
             .collect();
         self.choose(ui, &offered, view, playhead);
         let shown: Vec<Plot> =
             offered.into_iter().filter(|plot| view.plots.iter().any(|title| title == plot.title())).collect();
-        let outcomes = result.map_or(Vec::new(), tuning::names);
+        let outcomes = tuned.result.map_or(Vec::new(), tuning::names);
         if shown.is_empty() && outcomes.is_empty() {
             ui.centered_and_justified(|ui| ui.label(RichText::new("No plot chosen").weak()));
             return;
@@ -182,13 +194,13 @@ impl Plots {
                         // A cell that asks for more than its place does not push the others away.
                         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
                         // The last label of an axis reaches beyond its plot.
-                        let inside = rect.with_max_x(rect.right() - 12.0);
+                        let inside = rect.with_max_x(rect.right() - 18.0);
                         let builder = UiBuilder::new().id_salt(cell.title()).max_rect(inside);
                         let mut ui = ui.new_child(builder.layout(Layout::top_down(Align::Min)));
                         ui.shrink_clip_rect(rect);
-                        match (cell, result) {
+                        match (cell, tuned.result) {
                             (Cell::Outcome(name), Some(result)) => tuning::show(&mut ui, result, name),
-                            (Cell::Plot(plot), _) => self.plot(&mut ui, *plot, doc, playhead, tuned, facts),
+                            (Cell::Plot(plot), _) => self.plot(&mut ui, *plot, doc, second.as_mut(), playhead, tuned),
                             (Cell::Outcome(_), None) => {}
                         }
                     }
@@ -225,17 +237,15 @@ impl Plots {
         ui: &mut Ui,
         plot: Plot,
         doc: &mut Document,
+        second: Option<&mut Second<'_>>,
         playhead: &mut Playhead,
-        tuned: Option<&Settings>,
-        facts: &FrameFacts,
+        tuned: &Tuned<'_>,
     ) {
         match plot {
             Plot::Spectrum => self.frequency.spectrum(ui, doc, playhead.at_ns(), &mut self.probe),
-            Plot::Shaper => {
-                self.frequency.shaper(ui, doc, playhead.at_ns(), self.probe, tuned, facts.settings.as_ref())
-            }
+            Plot::Shaper => self.frequency.shaper(ui, doc, playhead.at_ns(), self.probe, tuned.draft, tuned.recorded),
             Plot::Spectrogram => self.spectrogram.show(ui, doc, playhead, &mut self.window, self.probe),
-            _ => self.curves.show(ui, plot, doc, playhead, &mut self.window),
+            _ => self.curves.show(ui, plot, doc, second, playhead, &mut self.window),
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The panels as one uses them: what is pressed, typed and dragged does what it says.
 
-mod common;
-
-use common::{App, LAPTOP, TICK_NS, end_ns, laptop, panels, settings, with_result};
+use crate::common::{App, LAPTOP, TICK_NS, end_ns, laptop, panels, settings, with_result};
 use drydock_view_model::ColourBy;
 use drydock_view_panels::{Action, Camera, CompareView, Side, Theme};
 use egui::accesskit::{Role, Toggled};
@@ -243,6 +241,7 @@ fn a_drag_over_a_plot_zooms_time_a_click_seeks_a_double_click_fits() {
     panels.run();
     drag(&mut panels, at(120.0), at(220.0));
     assert_eq!(panels.state().playhead.at_ns(), 0, "a drag does not seek");
+    assert!(panels.query_by_label("2 s").is_none(), "the window is shorter");
     panels.drag_at(at(150.0));
     panels.run();
     panels.drop_at(at(150.0));
@@ -401,7 +400,7 @@ fn everything_has_its_place_on_a_laptop() {
 
 #[test]
 fn what_two_runs_did_is_told_by_their_recordings() {
-    let mut doc = common::document();
+    let mut doc = crate::common::document();
     let outcome = drydock_view_panels::Outcome::of_moves(&mut doc, 5, 8);
     let figure = |name: &str| outcome.figures.iter().find(|f| f.name == name).unwrap().value;
     // Four sides of 0.4 s; the nozzle rings by 50 um, less what a quarter of a swing takes away.
@@ -419,7 +418,8 @@ fn panels_keep_their_places_as_time_goes_by() {
         let mut app = App::new();
         app.view.side = side;
         with_result(&mut app);
-        let mut panels = panels(LAPTOP, app);
+        // So low that not everything finds room.
+        let mut panels = panels(egui::vec2(1366.0, 640.0), app);
         panels.run();
         let before = panels.state().ui.viewport();
         for _ in 0..60 {
@@ -428,4 +428,86 @@ fn panels_keep_their_places_as_time_goes_by() {
         }
         assert_eq!(panels.state().ui.viewport(), before, "{side:?}");
     }
+}
+
+#[test]
+fn all_plots_are_read_off_where_the_pointer_is_over_one() {
+    let mut panels = laptop();
+    let viewport = panels.state().ui.viewport();
+    let at = |x: f32| pos2(x, viewport.bottom() + 100.0);
+    let readings = |panels: &Panels| -> Vec<String> {
+        let heads = panels.get_all_by_role(Role::Label).filter(|node| {
+            let rect = node.rect();
+            (viewport.bottom() + 25.0..viewport.bottom() + 45.0).contains(&rect.center().y) && rect.left() > 340.0
+        });
+        heads.filter_map(|node| node.accesskit_node().value()).collect()
+    };
+    panels.hover_at(at(60.0));
+    panels.run();
+    let one = readings(&panels);
+    panels.hover_at(at(200.0));
+    panels.run();
+    assert_ne!(readings(&panels), one, "the accelerometer beside it is read off at another time");
+}
+
+#[test]
+fn keys_are_commands_again_when_typing_is_over() {
+    let mut panels = laptop();
+    type_into(&mut panels, Role::SpinButton, "Speed", "0.5");
+    panels.key_press(Key::Period);
+    panels.run();
+    assert_eq!(panels.state().playhead.at_ns(), TICK_NS);
+    let rect = rect_of(&panels, Role::Slider, "Speed");
+    drag(&mut panels, rect.center(), rect.center() + egui::vec2(30.0, 0.0));
+    panels.key_press(Key::Period);
+    panels.run();
+    assert_eq!(panels.state().playhead.at_ns(), 2 * TICK_NS);
+    press(&mut panels, "Play");
+    panels.key_press(Key::Space);
+    panels.run();
+    assert!(!panels.state().playhead.is_playing(), "one press, one toggle");
+}
+
+#[test]
+fn a_run_is_simulated_here_with_what_is_set() {
+    let mut panels = laptop();
+    press(&mut panels, "Tune");
+    press(&mut panels, "Here");
+    assert_eq!(panels.state().actions, [Action::Tune(settings())]);
+}
+
+#[test]
+fn a_recording_that_is_cut_off_says_so() {
+    let mut app = App::new();
+    let mut bytes = crate::common::recording();
+    bytes.truncate(bytes.len() / 2);
+    app.doc = drydock_view_model::Document::from_bytes("runs/cut.drydock", bytes).unwrap();
+    app.playhead = drydock_view_model::Playhead::new(app.doc.span_ns(), app.doc.tick_ns());
+    let mut panels = panels(LAPTOP, app);
+    panels.run();
+    panels.get_by_label_contains("not finished");
+    panels.state_mut().facts.live = true;
+    panels.run();
+    panels.get_by_label("live");
+    assert!(panels.query_by_label_contains("not finished").is_none(), "a run that goes on is not damaged");
+}
+
+#[test]
+fn a_million_lines_are_laid_out_as_fifty_are() {
+    let mut app = App::new();
+    app.doc = crate::common::long_document(1_000_000);
+    app.playhead = drydock_view_model::Playhead::new(app.doc.span_ns(), app.doc.tick_ns());
+    app.playhead.seek(app.doc.span_ns().end);
+    let mut panels = panels(LAPTOP, app);
+    panels.run();
+    let rows: Vec<String> = panels
+        .get_all_by_role(Role::Button)
+        .filter_map(|node| node.accesskit_node().label())
+        .filter(|label| label.starts_with("G1 X"))
+        .collect();
+    assert!((20..60).contains(&rows.len()), "{}", rows.len());
+    assert_eq!(rows.last().unwrap(), "G1 X1000000");
+    panels.get_by_label("G1 X999990").click();
+    panels.run();
+    assert_eq!(panels.state().playhead.at_ns(), 999_990_000);
 }

@@ -1,7 +1,6 @@
 //! A small recording, the panels over it, and what is needed to press, type and look.
 
-pub mod raster;
-
+use crate::raster::Raster;
 use drydock_recording::{
     Accel, Bead, Chip, Command, End, Extrusion, Header, Load, Move, Queue, State, Thermal, Writer,
 };
@@ -25,6 +24,11 @@ const MACHINE: &str = "(name: \"test\", tick_ns: 250000, kinematics: CoreXy(()),
 
 /// Squares, one over the other; after every corner the nozzle rings at 48 Hz.
 pub fn recording() -> Vec<u8> {
+    ringing(0.05)
+}
+
+/// The same squares with another amplitude, mm.
+pub fn ringing(ring_mm: f64) -> Vec<u8> {
     let header = Header {
         program: "drydock 0.1.0".into(),
         title: "A square tower".into(),
@@ -69,7 +73,7 @@ pub fn recording() -> Vec<u8> {
                 .unwrap();
             // As fine as the nozzle rings.
             for piece in 0..PIECES {
-                let at = |i: usize| nozzle(from_mm, to_mm, i as f64 / PIECES as f64);
+                let at = |i: usize| nozzle(from_mm, to_mm, i as f64 / PIECES as f64, ring_mm);
                 let bead = Bead {
                     at_ns: at_ns + ns(SIDE_S) * piece as u64 / PIECES as u64,
                     duration_ns: ns(SIDE_S) / PIECES as u64,
@@ -84,7 +88,7 @@ pub fn recording() -> Vec<u8> {
             }
         }
     }
-    samples(&mut writer, corners);
+    samples(&mut writer, corners, ring_mm);
     let end = End { end_ns: end_ns(), ..End::default() };
     writer.finish(&end).unwrap()
 }
@@ -98,18 +102,19 @@ fn ns(seconds: f64) -> u64 {
 }
 
 /// Where the nozzle is, a share of the way along a side: it rings across.
-fn nozzle(from_mm: [f64; 3], to_mm: [f64; 3], share: f64) -> [f64; 3] {
+fn nozzle(from_mm: [f64; 3], to_mm: [f64; 3], share: f64, ring_mm: f64) -> [f64; 3] {
     let mut place: [f64; 3] = std::array::from_fn(|k| from_mm[k] + (to_mm[k] - from_mm[k]) * share);
-    place[usize::from(from_mm[0] != to_mm[0])] += ring_mm(share * SIDE_S);
+    place[usize::from(from_mm[0] != to_mm[0])] += ring_mm * ring(share * SIDE_S);
     place
 }
 
-fn ring_mm(since_s: f64) -> f64 {
+/// Rings from 1 down.
+fn ring(since_s: f64) -> f64 {
     let omega = 2.0 * std::f64::consts::PI * RINGING_HZ;
-    0.05 * (-0.06 * omega * since_s).exp() * (omega * since_s).sin()
+    (-0.06 * omega * since_s).exp() * (omega * since_s).sin()
 }
 
-fn samples(writer: &mut Writer<Vec<u8>>, corners: [[f64; 2]; 4]) {
+fn samples(writer: &mut Writer<Vec<u8>>, corners: [[f64; 2]; 4], ring_mm: f64) {
     let omega = 2.0 * std::f64::consts::PI * RINGING_HZ;
     let last = (end_ns() / 1_000_000) as usize;
     for i in 0..last * 2 {
@@ -117,14 +122,20 @@ fn samples(writer: &mut Writer<Vec<u8>>, corners: [[f64; 2]; 4]) {
         let side = (at_s / SIDE_S) as usize;
         let share = at_s / SIDE_S - side as f64;
         let (a, b) = (corners[side % 4], corners[(side + 1) % 4]);
-        let z = 0.2 * (side / 4 + 1) as f64;
+        // The height goes up as smoothly as a screw lets it.
+        let risen = if side.is_multiple_of(4) && side > 0 {
+            0.5 - 0.5 * (share.min(0.5) * 2.0 * std::f64::consts::PI).cos()
+        } else {
+            1.0
+        };
+        let z = 0.2 * ((side / 4) as f64 + risen);
         let (from_mm, to_mm) = ([a[0], a[1], z], [b[0], b[1], z]);
         let drive_mm = std::array::from_fn(|k| from_mm[k] + (to_mm[k] - from_mm[k]) * share);
-        let nozzle_mm = nozzle(from_mm, to_mm, share);
+        let nozzle_mm = nozzle(from_mm, to_mm, share, ring_mm);
         let at_ns = ns(at_s);
         writer.push(State { at_ns, drive_mm, nozzle_mm, e_mm: at_s }).unwrap();
         let mut raw = [0i16; 3];
-        raw[usize::from(a[0] != b[0])] = (-ring_mm(share * SIDE_S) * omega * omega / 37.0) as i16;
+        raw[usize::from(a[0] != b[0])] = (-ring_mm * ring(share * SIDE_S) * omega * omega / 37.0) as i16;
         writer.push(Accel { at_ns, chip: 0, raw }).unwrap();
         if i % 200 == 0 {
             for (heater, target_c) in [(0u8, 215.0), (1, 60.0)] {
@@ -196,6 +207,7 @@ pub fn tuned() -> TuningResult {
 pub struct App {
     pub ui: Ui,
     pub doc: Document,
+    pub second: Option<Document>,
     pub playhead: Playhead,
     pub view: ViewState,
     pub facts: FrameFacts,
@@ -205,16 +217,17 @@ pub struct App {
 impl App {
     pub fn new() -> App {
         let mut doc = document();
-        let mut view = ViewState::default();
-        view.plots = ["Velocity", "Accelerometer", "Spectrum", "Spectrogram"].map(String::from).to_vec();
+        let plots = ["Velocity", "Accelerometer", "Spectrum", "Spectrogram"].map(String::from).to_vec();
+        let view = ViewState { plots, ..ViewState::default() };
         let playhead = Playhead::new(doc.span_ns(), doc.tick_ns());
         let legend = legend(&mut doc, &view);
         let facts = FrameFacts { legend: Some(legend), settings: Some(settings()), ..FrameFacts::default() };
-        App { ui: Ui::default(), doc, playhead, view, facts, actions: Vec::new() }
+        App { ui: Ui::default(), doc, second: None, playhead, view, facts, actions: Vec::new() }
     }
 
     pub fn frame(&mut self, ctx: &egui::Context) {
-        let new = self.ui.show(ctx, &mut self.doc, &mut self.playhead, &mut self.view, &self.facts);
+        let App { ui, doc, second, playhead, view, facts, .. } = self;
+        let new = ui.show_compared(ctx, doc, second.as_mut(), playhead, view, facts);
         for action in &new {
             if let Action::ColourBy(_) = action {
                 self.facts.legend = Some(legend(&mut self.doc, &self.view));
@@ -237,7 +250,7 @@ pub fn legend(doc: &mut Document, view: &ViewState) -> Legend {
 /// The panels on a screen of that size.
 pub fn panels(size: Vec2, app: App) -> Harness<'static, App> {
     let builder = Harness::builder().with_size(size).with_step_dt(0.1).with_max_steps(20);
-    let renderer = raster::Raster::default();
+    let renderer = Raster::default();
     builder.renderer(renderer).build_ui_state(|ui, app: &mut App| app.frame(&ui.ctx().clone()), app)
 }
 
@@ -249,4 +262,15 @@ pub fn laptop() -> Harness<'static, App> {
 
 pub fn with_result(app: &mut App) {
     app.facts.tuning = Some(Arc::new(tuned()));
+}
+
+/// So many lines of G-code, one a microsecond.
+pub fn long_document(lines: u32) -> Document {
+    let mut writer = Writer::new(Vec::new(), Header::default()).unwrap();
+    for line_no in 1..=lines {
+        let command = Command { at_ns: u64::from(line_no) * 1000, line_no, offset: 0, text: format!("G1 X{line_no}") };
+        writer.push(command).unwrap();
+    }
+    let bytes = writer.finish(&End { end_ns: u64::from(lines) * 1000, ..End::default() }).unwrap();
+    Document::from_bytes("long.drydock", bytes).unwrap()
 }

@@ -1,0 +1,6 @@
+//! The panels without a window: used by what accessibility calls things, and looked at.
+
+mod common;
+mod pictures;
+mod raster;
+mod using;
