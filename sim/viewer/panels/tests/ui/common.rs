@@ -8,7 +8,7 @@ use drydock_view_model::{Document, HeaterGains, Legend, Playhead, Settings, Shap
 use drydock_view_panels::{Action, Curve, Figure, FrameFacts, Outcome, TuningResult, Ui, ViewState};
 use egui::Vec2;
 use egui_kittest::Harness;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The smallest screen that the viewer is made for.
 pub const LAPTOP: Vec2 = Vec2::new(1366.0, 768.0);
@@ -24,7 +24,8 @@ const MACHINE: &str = "(name: \"test\", tick_ns: 250000, kinematics: CoreXy(()),
 
 /// Squares, one over the other; after every corner the nozzle rings at 48 Hz.
 pub fn recording() -> Vec<u8> {
-    ringing(0.05)
+    static MADE: OnceLock<Vec<u8>> = OnceLock::new();
+    MADE.get_or_init(|| ringing(0.05)).clone()
 }
 
 /// The same squares with another amplitude, mm.

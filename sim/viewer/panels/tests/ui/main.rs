@@ -3,4 +3,5 @@
 mod common;
 mod pictures;
 mod raster;
+mod robust;
 mod using;
