@@ -59,9 +59,10 @@ fn panels(
     facts.second = session.sides.get(1).map(|side| side.document.name().to_owned());
     facts.live = session.sides.first().is_some_and(|side| !side.document.is_finished());
     let Session { sides, playhead, .. } = &mut *session;
-    let actions = match sides.first_mut() {
-        Some(first) => ui.show(context, &mut first.document, playhead, state, facts),
-        None => Vec::new(),
+    let mut documents = sides.iter_mut().map(|side| &mut side.document);
+    let actions = match (documents.next(), documents.next()) {
+        (Some(first), second) => ui.show_compared(context, first, second, playhead, state, facts),
+        (None, _) => Vec::new(),
     };
     let rect = ui.viewport();
     *free = Some(Rect::new(rect.min.x, rect.min.y, rect.max.x, rect.max.y));
@@ -155,6 +156,7 @@ pub fn view(panels: Res<Panels>, session: Res<Session>, mut view: ResMut<View>) 
         machine: state.show_machine,
         trail: state.show_trail,
         lamp: state.show_ring_down,
+        shadows: state.shadows,
         light: state.theme == Theme::Light,
         plain: false,
         compare,
@@ -175,6 +177,7 @@ pub fn state(view: &View, side: Side) -> ViewState {
         show_machine: view.machine,
         show_trail: view.trail,
         show_ring_down: view.lamp,
+        shadows: view.shadows,
         theme: if view.light { Theme::Light } else { Theme::Dark },
         compare: match view.compare {
             Comparing::First => CompareView::First,

@@ -33,6 +33,8 @@ pub struct View {
     pub trail: bool,
     /// The light that shows how a mode rings down.
     pub lamp: bool,
+    /// Where the adapter can afford them.
+    pub shadows: bool,
     pub light: bool,
     /// Colours without light on them.
     pub plain: bool,
@@ -62,6 +64,7 @@ impl Default for View {
             machine: true,
             trail: false,
             lamp: true,
+            shadows: true,
             light: false,
             plain: false,
             compare: Comparing::Beside,
@@ -249,8 +252,10 @@ fn sun(mut commands: Commands, shadows: Res<Shadows>) {
 /// The shadow map spans what is looked at, and no more: its texels are as small as they can be.
 fn fit_shadow(
     session: Res<Session>,
+    view: Res<View>,
+    affordable: Res<Shadows>,
     cameras: Query<(&Camera, &Transform), With<Camera3d>>,
-    mut suns: Query<(&mut CascadeShadowConfig, &mut Reach), With<Sun>>,
+    mut suns: Query<(&mut CascadeShadowConfig, &mut Reach, &mut DirectionalLight), With<Sun>>,
 ) {
     let Some((_, eye)) = cameras.iter().find(|(camera, _)| camera.is_active) else { return };
     let mut bounds = Bounds::EMPTY;
@@ -260,7 +265,11 @@ fn fit_shadow(
     }
     let (away, size) = ((Vec3::from_array(bounds.centre()) - eye.translation).length(), bounds.diagonal());
     let wanted = [(away - size).max(0.5), away + 2.0 * size + 50.0];
-    for (mut config, mut reach) in &mut suns {
+    for (mut config, mut reach, mut light) in &mut suns {
+        let wants = affordable.0 && view.shadows;
+        if light.shadow_maps_enabled != wants {
+            light.shadow_maps_enabled = wants;
+        }
         // Following every little move would let the shadows' edges swim.
         if (0..2).any(|end| (wanted[end] / reach.0[end] - 1.0).abs() > 0.1) {
             reach.0 = wanted;
