@@ -101,6 +101,7 @@ pub struct Side {
     part: Option<Entity>,
     machine: Vec<(Piece, Entity)>,
     dimensions: Dimensions,
+    bounds: Bounds,
     trail: Option<Entity>,
     coloured: Option<Colouring>,
     seen: Option<(u64, View)>,
@@ -118,7 +119,6 @@ impl Side {
     pub fn new(document: Document) -> Side {
         let dimensions = dimensions(document.machine());
         Side {
-            document,
             legend: None,
             pose: Pose::default(),
             nodes: Nodes::default(),
@@ -126,6 +126,8 @@ impl Side {
             swings: false,
             part: None,
             machine: Vec::new(),
+            bounds: bounds(&document, &dimensions),
+            document,
             dimensions,
             trail: None,
             coloured: None,
@@ -133,27 +135,31 @@ impl Side {
         }
     }
 
-    /// Box around the part, less what lies far off: a purge line is not what one wants to look at. Around the bed where
-    /// nothing has been printed.
     pub fn bounds(&self) -> Bounds {
-        const LEFT_OUT: f32 = 0.01;
-        let beads = self.document.part().beads();
-        let mut some: Vec<[f32; 3]> = beads.iter().step_by(beads.len() / 20_000 + 1).map(|bead| bead.to_mm).collect();
-        if some.is_empty() {
-            return Bounds { min: self.dimensions.min.to_array(), max: self.dimensions.max.with_z(10.0).to_array() };
-        }
-        let (mut min, mut max) = ([0.0; 3], [0.0; 3]);
-        let left_out = (some.len() as f32 * LEFT_OUT) as usize;
-        for axis in 0..3 {
-            some.sort_unstable_by(|a, b| a[axis].total_cmp(&b[axis]));
-            (min[axis], max[axis]) = (some[left_out][axis], some[some.len() - 1 - left_out][axis]);
-        }
-        min[2] = 0.0;
-        let mut bounds = Bounds { min, max };
-        bounds.add(min, 0.5);
-        bounds.add(max, 0.5);
-        bounds
+        self.bounds
     }
+}
+
+/// Box around the part, less what lies far off: a purge line is not what one wants to look at. Around the bed where
+/// nothing has been printed.
+fn bounds(document: &Document, machine: &Dimensions) -> Bounds {
+    const LEFT_OUT: f32 = 0.01;
+    let beads = document.part().beads();
+    let mut some: Vec<[f32; 3]> = beads.iter().step_by(beads.len() / 20_000 + 1).map(|bead| bead.to_mm).collect();
+    if some.is_empty() {
+        return Bounds { min: machine.min.to_array(), max: machine.max.with_z(10.0).to_array() };
+    }
+    let (mut min, mut max) = ([0.0; 3], [0.0; 3]);
+    let left_out = (some.len() as f32 * LEFT_OUT) as usize;
+    for axis in 0..3 {
+        some.sort_unstable_by(|a, b| a[axis].total_cmp(&b[axis]));
+        (min[axis], max[axis]) = (some[left_out][axis], some[some.len() - 1 - left_out][axis]);
+    }
+    min[2] = 0.0;
+    let mut bounds = Bounds { min, max };
+    bounds.add(min, 0.5);
+    bounds.add(max, 0.5);
+    bounds
 }
 
 impl Session {
@@ -337,6 +343,7 @@ fn load(mut commands: Commands, mut session: ResMut<Session>, view: Res<View>, m
             side.nodes.swing(&mut side.document);
         }
         (side.beads, side.swings) = (laid, wants_swings);
+        side.bounds = bounds(&side.document, &side.dimensions);
         if let Some(old) = side.part.take() {
             commands.entity(old).despawn();
         }
