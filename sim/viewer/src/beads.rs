@@ -22,6 +22,7 @@ pub const LAST_RECORD: [u32; 4] = [0, 0, 0, LAST];
 /// A run becomes one coarse segment while it is straight, and its swing linear, within these.
 const COARSE_WAY_MM: f32 = 0.08;
 pub const COARSE_SWING_MM: f32 = 0.01;
+const COARSE_SPEED: f32 = 0.1;
 const COARSE_RUN: usize = 16;
 
 /// A point of a line, in bed coordinates and mm.
@@ -33,6 +34,9 @@ pub struct Node {
     pub swing: [f32; 3],
     pub width: f32,
     pub height: f32,
+    /// Of the nozzle, mm/s, and what is laid: where they change, a coarse segment ends, for its colour.
+    pub speed: f32,
+    pub feature: u8,
     /// No segment begins here.
     pub last: bool,
 }
@@ -242,6 +246,8 @@ fn is_straight(run: &[Node]) -> bool {
             && length(swing) <= COARSE_SWING_MM
             && (node.width - first.width).abs() <= COARSE_WAY_MM
             && node.height == first.height
+            && node.feature == first.feature
+            && (node.speed - first.speed).abs() <= COARSE_SPEED * first.speed
     })
 }
 
@@ -348,7 +354,14 @@ mod tests {
             .map(|nth| {
                 let swing = amplitude * (nth as f32 * 0.4).sin();
                 let at = [nth as f32 * 0.2, 17.0 + swing, 0.2];
-                Node { at, swing: [0.0, swing, 0.0], width: 0.45, height: 0.2, last: nth == segments }
+                Node {
+                    at,
+                    swing: [0.0, swing, 0.0],
+                    width: 0.45,
+                    height: 0.2,
+                    last: nth == segments,
+                    ..Node::default()
+                }
             })
             .collect()
     }

@@ -109,9 +109,9 @@ pub struct Quality {
 }
 
 impl Quality {
-    pub const FULL: Quality = Quality { near_px: 12.0, middle_px: 3.0, coarse_px: 1.2 };
+    pub const FULL: Quality = Quality { near_px: 12.0, middle_px: 3.0, coarse_px: 2.5 };
     /// Where a processor draws: fewer corners for the same picture, nearly.
-    pub const SOFTWARE: Quality = Quality { near_px: 24.0, middle_px: 8.0, coarse_px: 2.0 };
+    pub const SOFTWARE: Quality = Quality { near_px: 24.0, middle_px: 8.0, coarse_px: 3.0 };
 }
 
 impl Quality {

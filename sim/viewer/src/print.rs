@@ -18,7 +18,9 @@ impl Nodes {
         let mut made = Nodes { of_bead: Vec::with_capacity(beads.len()), ..Nodes::default() };
         for (nth, bead) in beads.iter().enumerate() {
             let joined = nth > 0 && bead.is_joined();
-            let begin = node(bead, bead.from_mm);
+            let speed = bead.length_mm() / (part.duration_ns(nth).max(1) as f32 * 1e-9);
+            let node = |at| Node { speed, ..node(bead, at) };
+            let begin = node(bead.from_mm);
             if joined {
                 // The end of the bead before is this one's beginning; its section is between the two.
                 if let Some(before) = made.nodes.last_mut() {
@@ -28,7 +30,7 @@ impl Nodes {
                 made.nodes.push(begin);
             }
             made.of_bead.push(made.nodes.len() as u32 - 1);
-            made.nodes.push(Node { last: true, ..node(bead, bead.to_mm) });
+            made.nodes.push(Node { last: true, ..node(bead.to_mm) });
         }
         made.count = made.nodes.len();
         made
@@ -77,7 +79,7 @@ impl Nodes {
 }
 
 fn node(bead: &BeadRecord, at: [f32; 3]) -> Node {
-    Node { at, swing: [0.0; 3], width: bead.width_mm(), height: bead.height_mm(), last: false }
+    Node { at, width: bead.width_mm(), height: bead.height_mm(), feature: bead.feature, ..Node::default() }
 }
 
 /// The swing over time, read a window at a time: beads come in the order of time.
