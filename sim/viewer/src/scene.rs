@@ -143,7 +143,7 @@ impl Side {
 /// Box around the part, less what lies far off: a purge line is not what one wants to look at. Around the bed where
 /// nothing has been printed.
 fn bounds(document: &Document, machine: &Dimensions) -> Bounds {
-    const LEFT_OUT: f32 = 0.01;
+    const LEFT_OUT: f32 = 0.03;
     let beads = document.part().beads();
     let mut some: Vec<[f32; 3]> = beads.iter().step_by(beads.len() / 20_000 + 1).map(|bead| bead.to_mm).collect();
     if some.is_empty() {
