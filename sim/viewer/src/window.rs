@@ -158,11 +158,14 @@ fn play(mut session: ResMut<Session>, time: Res<Time<Real>>) {
 fn look(
     mut panels: ResMut<Panels>,
     session: Res<Session>,
-    mut cameras: Query<(&mut PanOrbitCamera, &Camera)>,
+    view: Res<View>,
+    mut cameras: Query<&mut PanOrbitCamera>,
     mut opened: Local<Option<String>>,
 ) {
-    let Ok((mut orbit, camera)) = cameras.single_mut() else { return };
-    let aspect = camera.logical_viewport_size().map_or(1.6, |size| size.x / size.y.max(1.0));
+    // Until the panels have been drawn once nobody knows how large the picture is.
+    let (Ok(mut orbit), Some(free)) = (cameras.single_mut(), panels.free) else { return };
+    let pictures = if view.compare == Comparing::Beside { 2.0 } else { 1.0 };
+    let aspect = free.width() / pictures / free.height().max(1.0);
     let first = session.sides.first();
     let name = first.map(|side| side.document.name().to_owned());
     let other = *opened != name;
