@@ -13,6 +13,7 @@ mod offline;
 mod passed;
 mod recordings;
 mod run;
+mod sweep;
 mod term;
 mod test;
 #[cfg(unix)]
@@ -38,6 +39,8 @@ enum Command {
     Run(run::RunArgs),
     /// Run scenarios and check what they expect.
     Test(test::TestArgs),
+    /// Run a scenario at many points of its parameters, on all cores or on many machines.
+    Sweep(sweep::SweepArgs),
     /// Put the virtual printer behind a pseudo-terminal, in real time, for Klipper or another host.
     #[cfg(unix)]
     Mcu(mcu::McuArgs),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         None => run::demo(),
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Test(args)) => test::test(args),
+        Some(Command::Sweep(args)) => sweep::sweep(args),
         #[cfg(unix)]
         Some(Command::Mcu(args)) => mcu::mcu(args),
         #[cfg(unix)]
