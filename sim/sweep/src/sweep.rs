@@ -95,7 +95,7 @@ impl Sweep {
         for (axis, target) in self.axes.iter().zip(&self.targets) {
             for value in axis.samples() {
                 let said = |why: String| format!("--over {}={value}: {why}", axis.name);
-                let job = job(&self.base, &self.folder, &[(target, &value)]).map_err(said)?;
+                let job = job(&self.base, &self.folder, &Overlay::on_disk(), &[(target, &value)]).map_err(said)?;
                 prepare(&job.scenario, &self.folder, &job.files, &RunOptions::default())
                     .map_err(|e| said(e.to_string()))?;
             }
@@ -118,7 +118,7 @@ impl Sweep {
     /// The scenario of a point.
     pub fn job(&self, point: &Point) -> Result<Job, String> {
         let settings: Vec<(&Target, &str)> = self.targets.iter().zip(point.values.iter().map(String::as_str)).collect();
-        let mut job = job(&self.base, &self.folder, &settings)?;
+        let mut job = job(&self.base, &self.folder, &Overlay::on_disk(), &settings)?;
         job.scenario.seed = point.seed;
         Ok(job)
     }
@@ -251,9 +251,9 @@ fn json<T: serde::Serialize>(value: &T) -> Result<Value, String> {
 
 /// A scenario with parameters set: first its own fields, since they say which printer.cfg; then the options, since they say
 /// which machine; then the machine.
-pub fn job(base: &Scenario, folder: &Path, settings: &[(&Target, &str)]) -> Result<Job, String> {
+pub fn job(base: &Scenario, folder: &Path, files: &Overlay, settings: &[(&Target, &str)]) -> Result<Job, String> {
     let mut scenario = base.clone();
-    let mut files = Overlay::on_disk();
+    let mut files = files.clone();
     let mut changed = json(base)?;
     let mut options = String::new();
     for (target, text) in settings {
