@@ -40,6 +40,7 @@ const PLANT: &str = "drydock-plant";
 const RECORDING: &str = "drydock-recording";
 const TWIN: &str = "drydock-twin";
 const SCENARIO: &str = "drydock-scenario";
+const SWEEP: &str = "drydock-sweep";
 const ANALYSIS: &str = "drydock-analysis";
 const PORT: &str = "drydock-port";
 const VIEW_MODEL: &str = "drydock-view-model";
@@ -71,10 +72,24 @@ const LAYERS: &[Layer] = &[
         may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN],
         fence: Fence::Plain,
     },
+    Layer { name: SWEEP, may_use: &[HOST, PLANT, RECORDING, TWIN, SCENARIO], fence: Fence::Plain },
     Layer { name: ANALYSIS, may_use: &[RECORDING], fence: Fence::Spectra },
     Layer {
         name: "drydock-cli",
-        may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS, PORT],
+        may_use: &[
+            PROTOCOL,
+            FIRMWARE,
+            VIRTUAL_MCU,
+            MOTION,
+            HOST,
+            PLANT,
+            RECORDING,
+            TWIN,
+            SCENARIO,
+            SWEEP,
+            ANALYSIS,
+            PORT,
+        ],
         fence: Fence::Spectra,
     },
     Layer { name: VIEW_MODEL, may_use: &[MOTION, RECORDING, ANALYSIS], fence: Fence::Spectra },
