@@ -40,6 +40,7 @@ const PLANT: &str = "drydock-plant";
 const RECORDING: &str = "drydock-recording";
 const TWIN: &str = "drydock-twin";
 const SCENARIO: &str = "drydock-scenario";
+const SWEEP: &str = "drydock-sweep";
 const ANALYSIS: &str = "drydock-analysis";
 const TUNE: &str = "drydock-tune";
 const PORT: &str = "drydock-port";
@@ -72,11 +73,12 @@ const LAYERS: &[Layer] = &[
         may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN],
         fence: Fence::Plain,
     },
+    Layer { name: SWEEP, may_use: &[HOST, PLANT, RECORDING, SCENARIO], fence: Fence::Plain },
     Layer { name: ANALYSIS, may_use: &[RECORDING], fence: Fence::Spectra },
     Layer {
         name: TUNE,
         // The plant for its machine file: what is identified, perturbed and sent into every run.
-        may_use: &[MOTION, HOST, PLANT, RECORDING, SCENARIO, ANALYSIS],
+        may_use: &[MOTION, HOST, PLANT, RECORDING, SCENARIO, SWEEP, ANALYSIS],
         fence: Fence::Spectra,
     },
     Layer {
@@ -91,6 +93,7 @@ const LAYERS: &[Layer] = &[
             RECORDING,
             TWIN,
             SCENARIO,
+            SWEEP,
             ANALYSIS,
             TUNE,
             PORT,

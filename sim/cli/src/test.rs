@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Args;
 use drydock_scenario::junit;
 use drydock_scenario::model::Scenario;
 use drydock_scenario::setup::RunOptions;
 use drydock_scenario::text::io_cause;
+use drydock_sweep::{Pool, Stop};
 use serde_json::json;
 
 use crate::passed;
@@ -55,24 +54,17 @@ pub fn test(args: TestArgs) -> CliResult {
     if paths.is_empty() {
         return Err("no scenario found".into());
     }
-    let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<Done>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.min(paths.len()) {
-            scope.spawn(|| {
-                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = run_one(path, args.seed);
-                    if !args.json {
-                        tell(&result);
-                    }
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(result);
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by(|a, b| a.path.cmp(&b.path));
+    let pool = Pool { workers: args.jobs.unwrap_or(0), stop: Stop::default() };
+    let done = pool.run(
+        &paths,
+        |path| Some(run_one(path, args.seed)),
+        |done| {
+            if !args.json {
+                tell(done.result);
+            }
+        },
+    );
+    let done: Vec<Done> = done.into_iter().flatten().collect();
     if let Some(path) = &args.junit {
         let cases: Vec<junit::Case> = done
             .iter()

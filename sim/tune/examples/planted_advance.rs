@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use drydock_tune::{Printer, Unwatched, advance};
+use drydock_tune::{Printer, Work, advance};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
@@ -15,8 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         extruder.power_index = 1.0;
         extruder.stiffness_n_mm = extruder.force_n / (extruder.reference_mm_s * ms * 1e-3);
         let start = std::time::Instant::now();
-        let options = advance::Options { workers: 2, ..advance::Options::default() };
-        let answer = advance::tune(&printer, &options, &Unwatched)?.ok_or("stopped")?;
+        let answer = advance::tune(&printer, &advance::Options::default(), &Work::quiet(2))?.ok_or("stopped")?;
         println!(
             "{ms:5.1} ms planted, {:6.2} +- {:.2} ms found ({:+.2} %), n {:.2}, flows {:?}, tower {:?}, {:.1} s",
             answer.advance_s * 1e3,

@@ -26,19 +26,17 @@ use drydock_plant::bed_surface::BedSurface;
 use drydock_recording::Bead;
 use drydock_scenario::model::Act;
 
-use crate::pool::each;
 use crate::printer::{Change, Job, PRINT, Printer};
-use crate::{Failure, Progress};
+use crate::{Failure, Work};
 
 #[derive(Clone, Debug)]
 pub struct Options {
     pub temperature_c: f64,
-    pub workers: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { temperature_c: 210.0, workers: 1 }
+        Options { temperature_c: 210.0 }
     }
 }
 
@@ -140,7 +138,7 @@ struct Reading {
     widths: Vec<(f64, f64)>,
 }
 
-pub fn tune(printer: &Printer, options: &Options, progress: &dyn Progress) -> Result<Option<Answer>, Failure> {
+pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<Answer>, Failure> {
     let number = |option, default| printer.number("extruder", option).unwrap_or(default);
     let filament_mm = number("filament_diameter", 1.75);
     let bench = Bench {
@@ -151,13 +149,13 @@ pub fn tune(printer: &Printer, options: &Options, progress: &dyn Progress) -> Re
         options,
     };
     let before_s = number("pressure_advance", 0.0);
-    progress.tell("pressure advance, first look", 0.05);
+    (work.tell)("pressure advance, first look", 0.05);
     // Longer time constants need longer lines: look again where the first look did not let the melt settle.
     let mut settle_s = 0.1;
     let (mut coarse_s, mut fingerprint);
     loop {
         let lines = bench.lines(&COARSE_S.map(|k| k * settle_s / 0.1), FLOWS_MM3_S[MIDDLE], settle_s);
-        let Some((readings, print)) = bench.print(&lines, progress)? else { return Ok(None) };
+        let Some((readings, print)) = bench.print(&lines, work)? else { return Ok(None) };
         fingerprint = print;
         coarse_s = zero(&lines, &readings).0.max(0.0);
         if coarse_s <= settle_s || settle_s > 0.7 {
@@ -165,18 +163,17 @@ pub fn tune(printer: &Printer, options: &Options, progress: &dyn Progress) -> Re
         }
         settle_s = 1.3 * coarse_s;
     }
-    progress.tell("pressure advance, lines", 0.3);
     let around_s = coarse_s.max(0.002);
     let jobs: Vec<Vec<Line>> = FLOWS_MM3_S
         .iter()
         .map(|flows| bench.lines(&FINE.map(|f| f * around_s), *flows, settle_s.min(1.5 * around_s + 0.01)))
         .collect();
-    let printed = each(&jobs, options.workers, |lines| bench.print(lines, progress));
+    let printed = work.each("pressure advance, lines", (0.3, 0.6), &jobs, |lines| bench.print(lines, work))?;
     let mut by_flow = Vec::new();
     let mut chords = Vec::new();
     let mut middle = None;
     for (i, (printed, lines)) in printed.into_iter().zip(&jobs).enumerate() {
-        let Some((readings, print)) = printed? else { return Ok(None) };
+        let Some((readings, print)) = printed else { return Ok(None) };
         let (at_s, half_s) = zero(lines, &readings);
         by_flow.push((FLOWS_MM3_S[i].1, at_s));
         chords.push((FLOWS_MM3_S[i], at_s));
@@ -186,20 +183,20 @@ pub fn tune(printer: &Printer, options: &Options, progress: &dyn Progress) -> Re
         fingerprint = join(&fingerprint, &print);
     }
     let (advance_s, uncertainty_s) = middle.ok_or_else(|| Failure("no line was printed".into()))?;
-    progress.tell("pressure advance, the curve", 0.6);
+    (work.tell)("pressure advance, the curve", 0.6);
     let shown = [0.0, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5].map(|f| f * advance_s);
     let mut lines = bench.lines(&shown, FLOWS_MM3_S[MIDDLE], settle_s);
     lines.extend(
         bench.lines(&[before_s], FLOWS_MM3_S[MIDDLE], settle_s).into_iter().map(|l| bench.moved(l, shown.len())),
     );
-    let Some((readings, _)) = bench.print(&lines, progress)? else { return Ok(None) };
+    let Some((readings, _)) = bench.print(&lines, work)? else { return Ok(None) };
     let curve = lines.iter().zip(&readings).take(shown.len()).map(|(l, r)| (l.advance_s, r.error_mm)).collect();
     let as_was = format!("as it was, {before_s:.3} s");
     let picked = [(0, "0 s".to_string()), (shown.len(), as_was), (4, format!("tuned, {advance_s:.3} s"))];
     let widths = picked.map(|(i, name)| (name, readings[i].widths.clone())).to_vec();
-    progress.tell("pressure advance, the tower", 0.8);
-    let Some(tower) = bench.tower(&TOWER.map(|f| f * advance_s), progress)? else { return Ok(None) };
-    progress.tell("pressure advance", 1.0);
+    (work.tell)("pressure advance, the tower", 0.8);
+    let Some(tower) = bench.tower(&TOWER.map(|f| f * advance_s), work)? else { return Ok(None) };
+    (work.tell)("pressure advance", 1.0);
     Ok(Some(Answer {
         advance_s,
         uncertainty_s,
@@ -323,8 +320,8 @@ impl Bench<'_> {
     }
 
     /// Prints lines, and reads them; None: stopped.
-    fn print(&self, lines: &[Line], progress: &dyn Progress) -> Result<Option<(Vec<Reading>, String)>, Failure> {
-        let Some(run) = self.printer.run(&self.job(self.gcode(lines)), progress)? else { return Ok(None) };
+    fn print(&self, lines: &[Line], work: &Work) -> Result<Option<(Vec<Reading>, String)>, Failure> {
+        let Some(run) = self.printer.run(&self.job(self.gcode(lines)), work)? else { return Ok(None) };
         let beads: Vec<Bead> = run.reader()?.all::<Bead>().collect::<Result<_, _>>()?;
         let readings = lines.iter().map(|line| self.read(line, &beads)).collect::<Result<_, _>>()?;
         Ok(Some((readings, run.outcome.fingerprint)))
@@ -363,7 +360,7 @@ impl Bench<'_> {
     }
 
     /// Squares one over another, a few layers for each pressure advance; the error of the width on all sides.
-    fn tower(&self, advances_s: &[f64], progress: &dyn Progress) -> Result<Option<Vec<(f64, f64)>>, Failure> {
+    fn tower(&self, advances_s: &[f64], work: &Work) -> Result<Option<Vec<(f64, f64)>>, Failure> {
         const SIDE_MM: f64 = 30.0;
         const LAYERS: usize = 3;
         let middle = self.printer.middle_mm();
@@ -382,7 +379,7 @@ impl Bench<'_> {
                 }
             }
         }
-        let Some(run) = self.printer.run(&self.job(text), progress)? else { return Ok(None) };
+        let Some(run) = self.printer.run(&self.job(text), work)? else { return Ok(None) };
         let mut sums = vec![(0.0, 0.0); advances_s.len()];
         for bead in run.reader()?.all::<Bead>() {
             let bead = bead?;

@@ -4,9 +4,9 @@
 //! - [`advance`]: pressure advance
 
 pub mod advance;
-pub mod pool;
 pub mod printer;
 
+pub use drydock_sweep::{Pool, Stop};
 pub use printer::{Change, Job, Printer, Run};
 
 /// Why there is no answer, in one line.
@@ -33,21 +33,39 @@ impl From<drydock_recording::Error> for Failure {
     }
 }
 
-/// Somebody who looks on, and may have had enough.
-pub trait Progress: Sync {
-    /// What is being done, and how much of it, 0 to 1.
-    fn tell(&self, what: &str, part: f64);
-    /// The best so far is wanted.
-    fn stopped(&self) -> bool;
+/// Who does the work, and who looks on.
+pub struct Work<'a> {
+    pub pool: Pool,
+    /// Is told what is being done, and how much of it is done, 0 to 1.
+    pub tell: &'a (dyn Fn(&str, f64) + Sync),
 }
 
-/// Nobody looks on.
-pub struct Unwatched;
+impl Work<'_> {
+    /// So many workers whom nobody watches.
+    pub fn quiet(workers: usize) -> Work<'static> {
+        Work { pool: Pool { workers, stop: Stop::default() }, tell: &|_, _| {} }
+    }
 
-impl Progress for Unwatched {
-    fn tell(&self, _: &str, _: f64) {}
+    /// The best so far is wanted.
+    pub fn stopped(&self) -> bool {
+        self.pool.stop.is_set()
+    }
 
-    fn stopped(&self) -> bool {
-        false
+    /// Works through jobs at once; answers come in their order. None: not done before the stop. `share`: what part of the
+    /// whole the jobs are, from and to.
+    pub(crate) fn each<J: Sync, R: Send>(
+        &self,
+        what: &str,
+        share: (f64, f64),
+        jobs: &[J],
+        work: impl Fn(&J) -> Result<Option<R>, Failure> + Sync,
+    ) -> Result<Vec<Option<R>>, Failure> {
+        (self.tell)(what, share.0);
+        let answers = self.pool.run(
+            jobs,
+            |job| work(job).transpose(),
+            |done| (self.tell)(what, share.0 + (share.1 - share.0) * done.finished as f64 / done.of as f64),
+        );
+        answers.into_iter().map(Option::transpose).collect()
     }
 }

@@ -1,22 +1,20 @@
 //! A printer on the bench: its printer.cfg, its machine file, and runs of both in memory.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use drydock_host::config::{Config, FileSource, MapSource, RawSection, SaveConfig};
-use drydock_host::files::{Files, MemoryFiles};
+use drydock_host::config::{Config, MapSource, RawSection, SaveConfig};
 use drydock_plant::Machine;
 use drydock_recording::Reader;
 use drydock_scenario::disk::{DiskSource, replace_kept};
+use drydock_scenario::memory::{Overlay, simulate};
 use drydock_scenario::model::{Act, MachineChanges, Scenario};
-use drydock_scenario::session::{Outcome, Session};
-use drydock_scenario::setup::{Disk, RunOptions, prepare_to};
+use drydock_scenario::session::Outcome;
+use drydock_scenario::setup::{RunOptions, prepare};
 use drydock_scenario::text;
 
-use crate::{Failure, Progress};
+use crate::{Failure, Work};
 
 const MACHINE: &str = "machine.ron";
 /// The name of the print file in every run.
@@ -149,8 +147,9 @@ impl Printer {
             }
             None => {
                 let scenario = Scenario::plain(&files[0].0, "");
-                let session = prepare(&files, &Scenario { story: Vec::new(), ..scenario }, "", None, "")?;
-                session.twin.bench.plant.machine().clone()
+                let scenario = Scenario { story: Vec::new(), ..scenario };
+                let session = prepare(&scenario, Path::new(""), &overlay(&files), &RunOptions::default());
+                session.map_err(|e| Failure(e.to_string()))?.twin.bench.plant.machine().clone()
             }
         };
         Ok(Printer { options: options(&config), files, machine, seed })
@@ -169,25 +168,18 @@ impl Printer {
         self.options.contains_key(section)
     }
 
-    /// Runs a job. None: `progress` was told to stop.
-    pub fn run(&self, job: &Job, progress: &dyn Progress) -> Result<Option<Run>, Failure> {
+    /// Runs a job. None: the user wants to end.
+    pub fn run(&self, job: &Job, work: &Work) -> Result<Option<Run>, Failure> {
         let machine = job.machine.as_ref().unwrap_or(&self.machine);
         let machine = ron::to_string(machine).map_err(|e| Failure(format!("the machine: {e}")))?;
-        let recording = job.record.then(Shared::default);
-        let session = prepare(&self.files, &self.scenario(job), &machine, recording.clone(), &job.print)?;
-        let mut stopped = false;
-        let outcome = session.run(|_| {
-            stopped = progress.stopped();
-            !stopped
-        });
-        let outcome = outcome.map_err(|e| Failure(e.to_string()))?;
-        if stopped {
-            return Ok(None);
-        }
+        let files = overlay(&self.files).with(MACHINE, machine).with(PRINT, job.print.as_str());
+        let run = simulate(&self.scenario(job), Path::new(""), &files, job.record, || !work.stopped());
+        let Some(run) = run.map_err(|e| Failure(e.to_string()))? else { return Ok(None) };
+        let outcome = run.outcome;
         if let Some(why) = outcome.shutdown.as_ref().or(outcome.errors.iter().find(|e| !is_cut_short(e))) {
             return Err(Failure(format!("the printer stopped: {}", why.lines().next().unwrap_or_default())));
         }
-        Ok(Some(Run { outcome, recording: recording.map(|r| r.0.take()).unwrap_or_default() }))
+        Ok(Some(Run { outcome, recording: run.recording.unwrap_or_default() }))
     }
 
     fn scenario(&self, job: &Job) -> Scenario {
@@ -280,52 +272,6 @@ fn options(config: &Config) -> BTreeMap<String, BTreeMap<String, String>> {
     config.raw_sections().iter().map(|section| (section.name.clone(), of(section))).collect()
 }
 
-fn prepare(
-    files: &Sources,
-    scenario: &Scenario,
-    machine: &str,
-    recording: Option<Shared>,
-    print: &str,
-) -> Result<Session, Failure> {
-    let files = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-    let source = MapSource::new(files.chain([(MACHINE, machine)]));
-    let prints = BTreeMap::from([(PRINT.to_string(), Rc::from(print.as_bytes()))]);
-    let disk = InMemory { source, files: MemoryFiles { prints, ..MemoryFiles::default() } };
-    let recording = recording.map(|to| Box::new(to) as Box<dyn Write>);
-    let session = prepare_to(scenario, Path::new(""), &disk, &RunOptions::default(), recording);
-    session.map_err(|e| Failure(e.to_string()))
-}
-
-struct InMemory {
-    source: MapSource,
-    files: MemoryFiles,
-}
-
-impl Disk for InMemory {
-    fn source(&self) -> &dyn FileSource {
-        &self.source
-    }
-
-    fn prints(&self, _: Vec<(String, PathBuf)>) -> Rc<dyn Files> {
-        Rc::new(self.files.clone())
-    }
-
-    fn can_print(&self, _: &Path) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-/// Bytes that a session's recorder writes and that are read when it is gone.
-#[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+fn overlay(files: &Sources) -> Overlay {
+    files.iter().fold(Overlay::alone(), |overlay, (path, text)| overlay.with(path, text.as_str()))
 }

@@ -1,17 +1,12 @@
 //! One stretch through host, firmware and plant, into a recording in memory.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use drydock_host::config::{Config, FileSource, MapSource, SaveConfig};
-use drydock_host::files::{Files, MemoryFiles};
+use drydock_host::config::{Config, MapSource, SaveConfig};
 use drydock_recording::Header;
 use drydock_scenario::disk::replace_kept;
+use drydock_scenario::memory::{self, Overlay, Simulated};
 use drydock_scenario::model::{Act, MachineChanges, Scenario};
-use drydock_scenario::setup::{Disk, RunOptions, prepare_to};
 use drydock_view_model::settings::{Change, DAMPING};
 use drydock_view_model::{HeaterGains, Settings, Shaper};
 
@@ -26,40 +21,6 @@ const SAMPLE_HZ: f64 = 2000.0;
 
 /// Appended so that the head can be told where it stands.
 const ANYWHERE: &str = "\n[force_move]\nenable_force_move: True\n";
-
-struct InMemory {
-    source: MapSource,
-    files: MemoryFiles,
-}
-
-impl Disk for InMemory {
-    fn source(&self) -> &dyn FileSource {
-        &self.source
-    }
-
-    fn prints(&self, _: Vec<(String, PathBuf)>) -> Rc<dyn Files> {
-        Rc::new(self.files.clone())
-    }
-
-    fn can_print(&self, _: &Path) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-/// Bytes that the session's recorder writes and that are read when it is gone.
-#[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Prints the stretch with `settings`. `go_on` is asked now and then; its false ends the run, and None comes back.
 pub fn simulate(
@@ -116,25 +77,15 @@ fn run(
     gcode: String,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Vec<u8>>, Failure> {
-    let mut source = MapSource::new([(MACHINE, header.machine_ron.as_str())]);
-    source.insert(CONFIG, format!("{config}{ANYWHERE}").into_bytes());
-    let prints = BTreeMap::from([(PRINT.to_string(), Rc::from(gcode.into_bytes()))]);
-    let disk = InMemory { source, files: MemoryFiles { prints, ..MemoryFiles::default() } };
-    let bytes = Shared::default();
-    let session = prepare_to(scenario, Path::new(""), &disk, &RunOptions::default(), Some(Box::new(bytes.clone())))
-        .map_err(|e| Failure(e.to_string()))?;
-    let mut whole = true;
-    let outcome = session.run(|_| {
-        whole = go_on();
-        whole
-    });
-    let outcome = outcome.map_err(|e| Failure(e.to_string()))?;
-    if !whole {
-        return Ok(None);
-    }
+    let files = Overlay::alone()
+        .with(MACHINE, header.machine_ron.as_str())
+        .with(CONFIG, format!("{config}{ANYWHERE}"))
+        .with(PRINT, gcode);
+    let run = memory::simulate(scenario, Path::new(""), &files, true, go_on).map_err(|e| Failure(e.to_string()))?;
+    let Some(Simulated { outcome, recording }) = run else { return Ok(None) };
     match outcome.shutdown.or(outcome.errors.into_iter().next()) {
         Some(why) => Err(Failure(format!("the printer stopped: {}", why.lines().next().unwrap_or_default()))),
-        None => Ok(Some(bytes.0.take())),
+        None => Ok(recording),
     }
 }
 
