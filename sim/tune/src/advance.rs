@@ -27,7 +27,7 @@ use drydock_recording::Bead;
 use drydock_scenario::model::Act;
 
 use crate::printer::{Change, Job, PRINT, Printer};
-use crate::{Failure, Work};
+use crate::{Digest, Failure, Work};
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -152,11 +152,12 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     (work.tell)("pressure advance, first look", 0.05);
     // Longer time constants need longer lines: look again where the first look did not let the melt settle.
     let mut settle_s = 0.1;
-    let (mut coarse_s, mut fingerprint);
+    let mut digest = Digest::default();
+    let mut coarse_s;
     loop {
         let lines = bench.lines(&COARSE_S.map(|k| k * settle_s / 0.1), FLOWS_MM3_S[MIDDLE], settle_s);
         let Some((readings, print)) = bench.print(&lines, work)? else { return Ok(None) };
-        fingerprint = print;
+        digest.add(&print);
         coarse_s = zero(&lines, &readings).0.max(0.0);
         if coarse_s <= settle_s || settle_s > 0.7 {
             break;
@@ -180,7 +181,7 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         if i == MIDDLE {
             middle = Some((at_s, half_s));
         }
-        fingerprint = join(&fingerprint, &print);
+        digest.add(&print);
     }
     let (advance_s, uncertainty_s) = middle.ok_or_else(|| Failure("no line was printed".into()))?;
     (work.tell)("pressure advance, the curve", 0.6);
@@ -208,12 +209,8 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         lines: widths,
         tower,
         temperature_c: options.temperature_c,
-        fingerprint,
+        fingerprint: digest.hex(),
     }))
-}
-
-fn join(a: &str, b: &str) -> String {
-    if a.is_empty() { b.to_string() } else { format!("{a}+{b}") }
 }
 
 /// Where the readings cross 0, and half of its 95 % interval.

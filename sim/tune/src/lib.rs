@@ -1,10 +1,18 @@
 //! Offline tuning: a printer's settings are searched in its twin, through the real host and the real firmware.
 //!
 //! - [`printer`]: printer.cfg and machine file, and runs of both in memory
+//! - [`shaper`]: which input shaper, with [`predict`]: what the wall will look like, in closed form
+//! - [`pid`]: gains of a heater
 //! - [`advance`]: pressure advance
+//! - [`parts`]: parts to try settings on
 
 pub mod advance;
+pub mod parts;
+pub mod pid;
+pub mod predict;
 pub mod printer;
+pub mod random;
+pub mod shaper;
 
 pub use drydock_sweep::{Pool, Stop};
 pub use printer::{Change, Job, Printer, Run};
@@ -67,5 +75,27 @@ impl Work<'_> {
             |done| (self.tell)(what, share.0 + (share.1 - share.0) * done.finished as f64 / done.of as f64),
         );
         answers.into_iter().map(Option::transpose).collect()
+    }
+}
+
+/// One number over the fingerprints of many runs, in their order (FNV-1a).
+#[derive(Clone, Copy)]
+pub struct Digest(u64);
+
+impl Default for Digest {
+    fn default() -> Digest {
+        Digest(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Digest {
+    pub fn add(&mut self, text: &str) {
+        for byte in text.bytes().chain([0]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    pub fn hex(&self) -> String {
+        format!("{:016x}", self.0)
     }
 }

@@ -164,6 +164,11 @@ impl Printer {
         self.options.get(section)?.get(option).map(String::as_str)
     }
 
+    /// Every value of printer.cfg.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.options.values().flat_map(|options| options.values().map(String::as_str))
+    }
+
     pub fn has(&self, section: &str) -> bool {
         self.options.contains_key(section)
     }
