@@ -29,6 +29,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             raw_csv(&printer, Path::new(folder), seed, &work)?;
         }
         let answer = tune(&printer, &Options::default(), &work)?.ok_or("stopped")?;
+        if std::env::args().any(|a| a == "--ranked") {
+            for r in &answer.ranked {
+                let pair = [0, 1].map(|i| format!("{} z{:.3}", r.pair[i].name(), r.pair[i].damping));
+                println!("    {pair:?} {:.0?} {:.2?} {:.2?}", r.max_accel_mm_s2, r.predicted, r.verified);
+            }
+        }
         let judge = Trial::of_print(&gcode);
         let seen = |pair: &[Shaper; 2]| judge.ringing(&printer, pair, &work);
         let peer = seen(&answer.peer.pair)?.ok_or("stopped")?;

@@ -115,8 +115,9 @@ const SETTLES: f64 = 6.0;
 const RAMP_S: f64 = 0.1;
 const SPACING_MM: f64 = 3.0;
 const COARSE_S: [f64; 4] = [0.0, 0.03, 0.06, 0.09];
-/// Of the coarse answer.
-const FINE: [f64; 5] = [0.8, 0.9, 1.0, 1.1, 1.2];
+/// About the coarse answer, in parts of a fifth of it or of [`NEAR_S`], whichever is more.
+const FINE: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];
+const NEAR_S: f64 = 0.003;
 /// Of the answer, on the tower.
 const TOWER: [f64; 5] = [0.0, 0.7, 1.0, 1.3, 1.6];
 
@@ -130,7 +131,9 @@ struct Bench<'a> {
 
 /// What a line says, from its beads.
 struct Reading {
-    /// r of the module's equation, s.
+    /// r of the module's equation, s: from the speed-up alone, and from both ends of the fast part. What is far too much
+    /// after a slow-down comes out as a blob, whose width no longer says its volume.
+    rising_s: f64,
     off_s: f64,
     /// Rms error of the width where the speed changes, mm.
     error_mm: f64,
@@ -158,24 +161,23 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         let lines = bench.lines(&COARSE_S.map(|k| k * settle_s / 0.1), FLOWS_MM3_S[MIDDLE], settle_s);
         let Some((readings, print)) = bench.print(&lines, work)? else { return Ok(None) };
         digest.add(&print);
-        coarse_s = zero(&lines, &readings).0.max(0.0);
+        coarse_s = zero(&lines, &readings, |r| r.rising_s).0.max(0.0);
         if coarse_s <= settle_s || settle_s > 0.7 {
             break;
         }
         settle_s = 1.3 * coarse_s;
     }
-    let around_s = coarse_s.max(0.002);
-    let jobs: Vec<Vec<Line>> = FLOWS_MM3_S
-        .iter()
-        .map(|flows| bench.lines(&FINE.map(|f| f * around_s), *flows, settle_s.min(1.5 * around_s + 0.01)))
-        .collect();
+    let near_s = (0.2 * coarse_s).max(NEAR_S);
+    let tried = FINE.map(|f| (coarse_s + f * near_s).max(0.0));
+    let settle_s = settle_s.min(1.5 * coarse_s + 0.01);
+    let jobs: Vec<Vec<Line>> = FLOWS_MM3_S.iter().map(|flows| bench.lines(&tried, *flows, settle_s)).collect();
     let printed = work.each("pressure advance, lines", (0.3, 0.6), &jobs, |lines| bench.print(lines, work))?;
     let mut by_flow = Vec::new();
     let mut chords = Vec::new();
     let mut middle = None;
     for (i, (printed, lines)) in printed.into_iter().zip(&jobs).enumerate() {
         let Some((readings, print)) = printed else { return Ok(None) };
-        let (at_s, half_s) = zero(lines, &readings);
+        let (at_s, half_s) = zero(lines, &readings, |r| r.off_s);
         by_flow.push((FLOWS_MM3_S[i].1, at_s));
         chords.push((FLOWS_MM3_S[i], at_s));
         if i == MIDDLE {
@@ -213,19 +215,27 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     }))
 }
 
-/// Where the readings cross 0, and half of its 95 % interval.
-fn zero(lines: &[Line], readings: &[Reading]) -> (f64, f64) {
-    let points: Vec<(f64, f64)> = lines.iter().zip(readings).map(|(l, r)| (l.advance_s, r.off_s)).collect();
-    let n = points.len() as f64;
-    let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let sxx: f64 = points.iter().map(|p| (p.0 - mx) * (p.0 - mx)).sum();
-    let slope = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum::<f64>() / sxx.max(1e-12);
-    // The slope is -1 by theory; one that is far from it says that the lines did not settle.
-    let slope = if slope < -0.3 { slope } else { -1.0 };
-    let at = mx - my / slope;
-    let rest: f64 = points.iter().map(|p| (p.1 - my - slope * (p.0 - mx)).powi(2)).sum();
-    let sigma = (rest / (n - 2.0).max(1.0)).sqrt();
-    (at, 1.96 * sigma / -slope * (1.0 / n + (at - mx) * (at - mx) / sxx.max(1e-12)).sqrt())
+/// Where the readings cross 0, and half of its 95 % interval: by medians, since a line may have gone wrong.
+fn zero(lines: &[Line], readings: &[Reading], of: impl Fn(&Reading) -> f64) -> (f64, f64) {
+    let points: Vec<(f64, f64)> = lines.iter().zip(readings).map(|(l, r)| (l.advance_s, of(r))).collect();
+    let pairs = points.iter().enumerate().flat_map(|(i, a)| points[i + 1..].iter().map(move |b| (a, b)));
+    let slope = median(pairs.filter(|(a, b)| b.0 > a.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect());
+    // It is -1 by theory; one that is far from it says that the lines did not settle.
+    let slope = if (-1.5..-0.5).contains(&slope) { slope } else { -1.0 };
+    let crossings: Vec<f64> = points.iter().map(|p| p.0 - p.1 / slope).collect();
+    let at = median(crossings.clone());
+    let off = median(crossings.iter().map(|c| (c - at).abs()).collect());
+    // A median of n has an error of 1.25 sigma/sqrt(n); sigma is 1.48 times the median of what is off.
+    (at, 1.96 * 1.25 * 1.48 * off / (points.len().max(1) as f64).sqrt())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    if n == 0 {
+        return f64::NAN;
+    }
+    0.5 * (values[(n - 1) / 2] + values[n / 2])
 }
 
 /// n of s = c v^n from the chords between the speeds, by the ratio of the first and the last.
@@ -237,7 +247,7 @@ fn power_index(chords: &[((f64, f64), f64)]) -> f64 {
         return 1.0;
     }
     // The ratio falls steadily with n, and is 1 at 1.
-    let (mut low, mut high) = (0.1, 1.3);
+    let (mut low, mut high) = (0.1, 1.0);
     for _ in 0..60 {
         let n = 0.5 * (low + high);
         if chord(first.0, n) / chord(last.0, n) > ratio { low = n } else { high = n }
@@ -302,7 +312,9 @@ impl Bench<'_> {
 
     fn gcode(&self, lines: &[Line]) -> String {
         let mut text = format!("G90\nM83\nG1 Z{} F600\n", self.section.height_mm);
-        for line in lines {
+        // The first line fills the nozzle, and is not looked at.
+        let primer = lines.first().map(|l| Line { start_mm: [l.start_mm[0], l.start_mm[1] - 2.0 * SPACING_MM], ..*l });
+        for line in primer.iter().chain(lines) {
             let [x, y] = line.start_mm;
             // Writing to a string cannot fail.
             let _ = writeln!(text, "SET_PRESSURE_ADVANCE ADVANCE={}\nG1 X{x:.3} Y{y:.3} F6000", line.advance_s);
@@ -352,14 +364,15 @@ impl Bench<'_> {
             return Err(Failure("the lines did not come out: is the hot end hot, and does the extruder turn?".into()));
         }
         let jump = (line.fast_mm_s - line.slow_mm_s) * self.e_per_mm();
-        let off_s = 0.5 * (missing[0] - missing[1]) / (self.filament_mm2 * jump);
-        Ok(Reading { off_s, error_mm: (squares / length).sqrt(), widths })
+        let [rising_s, falling_s] = [missing[0], -missing[1]].map(|m| m / (self.filament_mm2 * jump));
+        Ok(Reading { rising_s, off_s: 0.5 * (rising_s + falling_s), error_mm: (squares / length).sqrt(), widths })
     }
 
     /// Squares one over another, a few layers for each pressure advance; the error of the width on all sides.
     fn tower(&self, advances_s: &[f64], work: &Work) -> Result<Option<Vec<(f64, f64)>>, Failure> {
         const SIDE_MM: f64 = 30.0;
         const LAYERS: usize = 3;
+        const SEAM_MM: f64 = 6.0;
         let middle = self.printer.middle_mm();
         let (h, speed) = (self.section.height_mm, FLOWS_MM3_S[MIDDLE].1 / self.section.area_mm2());
         let (low, high) = (middle.map(|m| m - 0.5 * SIDE_MM), middle.map(|m| m + 0.5 * SIDE_MM));
@@ -385,7 +398,9 @@ impl Bench<'_> {
             let Some(i) = layer.checked_sub(1).filter(|l| l % LAYERS > 0).map(|l| l / LAYERS) else { continue };
             let length = (bead.to_mm[0] - bead.from_mm[0]).hypot(bead.to_mm[1] - bead.from_mm[1]);
             let off = (area_mm2(bead.width_mm, bead.height_mm) - self.section.area_mm2()) / bead.height_mm.max(0.02);
-            if let Some(sum) = sums.get_mut(i) {
+            // Where the layer changes the head stops, which no pressure advance foresees.
+            let seam = bead.to_mm[0] - low[0] + (bead.to_mm[1] - low[1]) < SEAM_MM;
+            if let Some(sum) = sums.get_mut(i).filter(|_| !seam) {
                 *sum = (sum.0 + off * off * length, sum.1 + length);
             }
         }

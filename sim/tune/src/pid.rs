@@ -190,7 +190,8 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     let name = heater.strip_prefix("heater_generic ").unwrap_or(heater);
     let mut digest = Digest::default();
     (work.tell)("PID_CALIBRATE in the twin", 0.02);
-    let job = Job::lines([format!("PID_CALIBRATE HEATER={name} TARGET={target_c}")]);
+    let job =
+        Job { record: true, sample_hz: 10.0, ..Job::lines([format!("PID_CALIBRATE HEATER={name} TARGET={target_c}")]) };
     let Some(run) = printer.run(&job, work)? else { return Ok(None) };
     digest.add(&run.outcome.fingerprint);
     let relay = run.said("PID parameters:").and_then(parse).ok_or_else(|| {
@@ -201,15 +202,18 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         (Some(kp), Some(ki), Some(kd)) => Some(Gains { kp, ki, kd }),
         _ => None,
     };
-    let heat_s = heat_up_s(&run).unwrap_or(120.0);
-    let test = Test {
+    let mut test = Test {
         printer,
         options,
-        watch_s: 3.0 * heat_s + 90.0,
+        watch_s: 0.0,
         fan_s: 60.0,
         has_fan: heater.starts_with("extruder") && printer.has("fan"),
         max_power: number("max_power").unwrap_or(1.0),
     };
+    // How long the relay took to come there says how long to watch.
+    let rows = test.rows(&run)?;
+    let reached = rows.iter().find(|r| r.measured_c >= target_c - 1.0).map_or(200.0, |r| r.at_ns as f64 * 1e-9);
+    test.watch_s = 3.0 * reached + 120.0;
 
     let tried: Vec<Gains> = around(relay);
     let nominal = work.each("gains on the twin's own plant", (0.1, 0.5), &tried, |g| test.manners(g, None, work))?;
@@ -266,6 +270,28 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     }))
 }
 
+/// Gains on plants of other seeds than those that [`tune`] has seen.
+pub fn judge(
+    printer: &Printer,
+    options: &Options,
+    gains: &Gains,
+    seeds: std::ops::RangeInclusive<u64>,
+    work: &Work,
+) -> Result<Vec<Manners>, Failure> {
+    let heat_s = 120.0;
+    let test = Test {
+        printer,
+        options,
+        watch_s: if options.heater.starts_with("extruder") { 3.0 * heat_s } else { 1800.0 },
+        fan_s: 60.0,
+        has_fan: options.heater.starts_with("extruder") && printer.has("fan"),
+        max_power: 1.0,
+    };
+    let plants: Vec<Machine> = seeds.map(|seed| perturbed(printer, &options.heater, seed)).collect();
+    let seen = work.each("judging", (0.0, 1.0), &plants, |p| test.manners(gains, Some(p), work))?;
+    Ok(seen.into_iter().flatten().map(|(m, _)| m).collect())
+}
+
 /// `PID parameters: pid_Kp=26.2 pid_Ki=1.30 pid_Kd=131.7`.
 fn parse(line: &str) -> Option<Gains> {
     let value = |name: &str| line.split(name).nth(1)?.split_whitespace().next()?.parse().ok();
@@ -286,12 +312,6 @@ fn around(relay: Gains) -> Vec<Gains> {
         }
     }
     tried
-}
-
-/// When the relay's first heat-up was over, s: the first wait at the target is long past then.
-fn heat_up_s(run: &Run) -> Option<f64> {
-    // Twelve peaks are six periods after the heat-up, which takes the longest of all.
-    Some(0.5 * run.outcome.sim_s)
 }
 
 fn worse(a: Manners, b: Manners) -> Manners {
