@@ -363,6 +363,21 @@ impl Bench<'_> {
         if length < 0.5 * (cuts[2] - cuts[0]) {
             return Err(Failure("the lines did not come out: is the hot end hot, and does the extruder turn?".into()));
         }
+        if std::env::var("DBG").is_ok() {
+            eprintln!("LINE K {:.4} {:?} cuts {cuts:?} missing {missing:?}", line.advance_s, line.ends_mm);
+            for b in beads.iter().filter(on_line) {
+                eprintln!(
+                    "  {:.3} {:.3} {:.4} {:.4} {:.5} t {:.4} {:.4}",
+                    b.from_mm[0] - x0,
+                    b.to_mm[0] - x0,
+                    b.width_mm,
+                    b.height_mm,
+                    area_mm2(b.width_mm, b.height_mm) - asked,
+                    b.at_ns as f64 * 1e-9,
+                    b.duration_ns as f64 * 1e-9
+                );
+            }
+        }
         let jump = (line.fast_mm_s - line.slow_mm_s) * self.e_per_mm();
         let [rising_s, falling_s] = [missing[0], -missing[1]].map(|m| m / (self.filament_mm2 * jump));
         Ok(Reading { rising_s, off_s: 0.5 * (rising_s + falling_s), error_mm: (squares / length).sqrt(), widths })

@@ -72,6 +72,21 @@ pub struct Ringing {
     pub off_um: f64,
 }
 
+impl Ringing {
+    /// Root of the mean square of each figure.
+    pub fn mean(seen: impl Iterator<Item = Ringing>) -> Ringing {
+        let (mut sum, mut count) = ([0.0; 3], 0.0);
+        for r in seen {
+            count += 1.0;
+            for (sum, v) in sum.iter_mut().zip([r.peak_um, r.rms_um, r.off_um]) {
+                *sum += v * v;
+            }
+        }
+        let [peak_um, rms_um, off_um] = sum.map(|s| (s / f64::max(count, 1.0)).sqrt());
+        Ringing { peak_um, rms_um, off_um }
+    }
+}
+
 impl Path {
     /// The moves that a recording holds from the first bead on.
     pub fn of<S: Read + Seek>(reader: &mut Reader<S>) -> Result<Path, Failure> {

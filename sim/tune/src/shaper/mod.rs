@@ -166,13 +166,13 @@ impl Answer {
 const SCREENED: usize = 10;
 const AXIS_BEST: usize = 3;
 /// Pairs that are printed in the twin.
-const VERIFIED: usize = 3;
-/// The modes over which the prediction is averaged.
+const VERIFIED: usize = 8;
+/// The frequencies over which prediction and print are averaged.
 const SPREAD: [f64; 3] = [0.94, 1.0, 1.06];
 /// A choice allows at least so much more acceleration than the peer's: a new measurement would move that by as much.
 const ACCEL_MARGIN: f64 = 1.01;
-/// So much less it must ring to be worth a change.
-const WORTH: f64 = 0.97;
+/// So much less it must ring, by the least favourable of its figures, to be worth a change.
+const WORTH: f64 = 0.99;
 /// Accelerations at which the part's time is known, mm/s^2.
 const ACCELS: [f64; 5] = [1000.0, 2000.0, 4000.0, 8000.0, 16000.0];
 
@@ -214,15 +214,19 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
     let pairs = search.pairs(&screened, &peers)?;
     let points = points(&screened, &times);
 
-    // Printed in the twin: the peer's, and the best few.
+    // Printed in the twin: the peer's, and the best few, each with the modes where they are, lower and higher.
     let mut printed = vec![peers];
     printed.extend(pairs.iter().take(VERIFIED).cloned());
-    let runs =
-        work.each("printing the best few", (0.5, 0.65), &printed, |ranked| trial.run(printer, &ranked.pair, work))?;
-    for (ranked, run) in printed.iter_mut().zip(&runs) {
-        let Some(run) = run else { continue };
-        digest.add(&run.outcome.fingerprint);
-        ranked.verified = Some(ringing(run)?);
+    let states = SPREAD.map(|by| trial.clone().softened(printer, [by; 3], 1.0));
+    let jobs: Vec<(&Ranked, &Trial)> = printed.iter().flat_map(|r| states.iter().map(move |s| (r, s))).collect();
+    let seen = work.each("printing the best few", (0.5, 0.7), &jobs, |(ranked, trial)| {
+        let Some(run) = trial.run(printer, &ranked.pair, work)? else { return Ok(None) };
+        Ok(Some((ringing(&run)?, run.outcome.fingerprint)))
+    })?;
+    for (ranked, seen) in printed.iter_mut().zip(seen.chunks(states.len())) {
+        let Some(seen) = seen.iter().cloned().collect::<Option<Vec<_>>>() else { continue };
+        seen.iter().for_each(|(_, fingerprint)| digest.add(fingerprint));
+        ranked.verified = Some(Ringing::mean(seen.iter().map(|(ringing, _)| *ringing)));
     }
     if printed[0].verified.is_none() {
         return Ok(None);
@@ -234,7 +238,7 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
     let jobs: Vec<(&Trial, &[Shaper; 2])> = others.iter().flat_map(|t| [(t, &choice.pair), (t, &peers.pair)]).collect();
     let seen = match chosen {
         0 => Vec::new(),
-        _ => work.each("validating", (0.65, 0.98), &jobs, |(trial, pair)| trial.ringing(printer, pair, work))?,
+        _ => work.each("validating", (0.7, 0.97), &jobs, |(trial, pair)| trial.ringing(printer, pair, work))?,
     };
     let validation: Vec<Validation> = others
         .iter()
@@ -248,7 +252,8 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
     let fails = mean(|v| v.choice.rms_um / v.peer.rms_um.max(1e-3)) > validation.len() as f64
         || mean(|v| v.choice.peak_um / v.peer.peak_um.max(1e-3)) > 1.02 * validation.len() as f64;
     let chosen = if fails { 0 } else { chosen };
-    let study = match &runs[chosen] {
+    (work.tell)("before and after", 0.97);
+    let study = match trial.run(printer, &printed[chosen].pair, work)? {
         Some(after) => {
             let (mut a, mut b) = (as_was.reader()?, after.reader()?);
             Some(Study::of(&mut [("before", &mut a), ("tuned", &mut b)], &drydock_analysis::Options::default())?)
@@ -281,20 +286,23 @@ fn worth(ranked: &Ranked) -> f64 {
     (r.rms_um * r.peak_um).sqrt()
 }
 
-/// The pair that rings least of those which ring less than the first, the peer's, in every respect; else that.
+/// The pair that does best against the first, the peer's, by the least favourable of its figures; that, where none does.
 fn choose(printed: &[Ranked]) -> usize {
-    let Some(peer) = printed.first().and_then(|p| p.verified) else { return 0 };
-    let accel = printed[0].accel_mm_s2();
-    let is_better = |r: &Ranked| {
-        let Some(seen) = r.verified else { return false };
+    let Some((peer, seen)) = printed.first().and_then(|p| Some((p, p.verified?))) else { return 0 };
+    let against = |r: &Ranked| {
+        let Some(own) = r.verified else { return f64::INFINITY };
         // Ringing grows with the acceleration: so it would be at its own.
-        let own = (r.accel_mm_s2() / accel).max(1.0);
-        own * seen.rms_um <= WORTH * peer.rms_um
-            && own * seen.peak_um <= WORTH * peer.peak_um
-            && seen.off_um <= peer.off_um
+        let faster = (r.accel_mm_s2() / peer.accel_mm_s2()).max(1.0);
+        let figures = [
+            faster * own.rms_um / seen.rms_um,
+            faster * own.peak_um / seen.peak_um,
+            faster * r.predicted.rms_um / peer.predicted.rms_um,
+            own.off_um / seen.off_um,
+        ];
+        figures.into_iter().fold(0.0, f64::max)
     };
-    let better = (1..printed.len()).filter(|i| is_better(&printed[*i]));
-    better.min_by(|a, b| worth(&printed[*a]).total_cmp(&worth(&printed[*b]))).unwrap_or(0)
+    let best = (1..printed.len()).min_by(|a, b| against(&printed[*a]).total_cmp(&against(&printed[*b])));
+    best.filter(|i| against(&printed[*i]) <= WORTH).unwrap_or(0)
 }
 
 /// What printer.cfg says.

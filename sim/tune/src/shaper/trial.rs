@@ -42,11 +42,11 @@ impl Trial {
         let same = |name: &str| Trial::part(name, printer, search_part(here.0, here.1));
         vec![
             other("another part at another place"),
-            same("worn belts: all modes 7 % lower").softened([0.93; 3], 1.0),
-            other("new belts, cold room: all modes 4 % higher").softened([1.04; 3], 1.1),
-            other("a heavy part and a full spool: X 2 %, Y 6 % lower").softened([0.98, 0.94, 1.0], 1.0),
-            same("far corner: X 3 % higher, Y 3 % lower").softened([1.03, 0.97, 1.0], 1.0),
-            other("dry rails: damping 0.7 times").softened([1.0; 3], 0.7),
+            same("worn belts: all modes 7 % lower").softened(printer, [0.93; 3], 1.0),
+            other("new belts, cold room: all modes 4 % higher").softened(printer, [1.04; 3], 1.1),
+            other("a heavy part and a full spool: X 2 %, Y 6 % lower").softened(printer, [0.98, 0.94, 1.0], 1.0),
+            same("far corner: X 3 % higher, Y 3 % lower").softened(printer, [1.03, 0.97, 1.0], 1.0),
+            other("dry rails: damping 0.7 times").softened(printer, [1.0; 3], 0.7),
             same("half the acceleration").slower(printer, 0.5),
         ]
     }
@@ -70,10 +70,9 @@ impl Trial {
     }
 
     /// With the modes' frequencies changed, by the axis that shakes them, and their damping.
-    pub fn softened(mut self, by: [f64; 3], damping: f64) -> Trial {
-        if let Some(machine) = &mut self.job.machine {
-            machine.modes = softened(machine, by, damping);
-        }
+    pub fn softened(mut self, printer: &Printer, by: [f64; 3], damping: f64) -> Trial {
+        let machine = self.job.machine.get_or_insert_with(|| printer.machine.clone());
+        machine.modes = softened(machine, by, damping);
         self
     }
 
