@@ -73,7 +73,7 @@ const LAYERS: &[Layer] = &[
         may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN],
         fence: Fence::Plain,
     },
-    Layer { name: SWEEP, may_use: &[HOST, PLANT, RECORDING, SCENARIO], fence: Fence::Plain },
+    Layer { name: SWEEP, may_use: &[HOST, PLANT, RECORDING, TWIN, SCENARIO], fence: Fence::Plain },
     Layer { name: ANALYSIS, may_use: &[RECORDING], fence: Fence::Spectra },
     Layer {
         name: TUNE,

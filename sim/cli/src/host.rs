@@ -18,11 +18,12 @@ use drydock_host::host::{Host, MotorCount, Pending};
 use drydock_host::printer::{Options, Output, State};
 use drydock_port::{Port, PortError};
 use drydock_scenario::setup::{PrepareError, can_print, config_for_print, print_name};
+use drydock_sweep::Stop;
 use serde_json::json;
 
 use crate::run::CliResult;
-use crate::term::say;
-use crate::wall::{Stop, WallClock, stop_on_ctrl_c};
+use crate::term::{self, say};
+use crate::wall::WallClock;
 use console::Console;
 use drydock_scenario::disk::{DiskSource, replace_kept};
 use files::LiveFiles;
@@ -82,7 +83,7 @@ pub fn host(args: HostArgs) -> CliResult {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&args.log);
     let log = log.map_err(|e| format!("{}: {e}", args.log.display()))?;
     let mut shell = Shell {
-        stop: stop_on_ctrl_c()?,
+        stop: term::stop_on_ctrl_c()?,
         clock: WallClock::start(1.0),
         console: Console::new(args.gcode.is_none()),
         log: std::io::BufWriter::new(log),
@@ -178,7 +179,7 @@ impl Shell {
                     | PortError::Busy { .. }
                     | PortError::NotAPort { .. }
                     | PortError::Permission { .. },
-                ) if self.clock.wall_s() < give_up_s && !self.stop.get() => {
+                ) if self.clock.wall_s() < give_up_s && !self.stop.is_set() => {
                     std::thread::sleep(Duration::from_secs_f64(PORT_RETRY_S));
                 }
                 other => return other,
@@ -208,7 +209,7 @@ impl Shell {
     fn run(&mut self, session: &mut Session) -> Result<End, Box<dyn std::error::Error>> {
         let mut print: Option<Pending> = None;
         loop {
-            if self.stop.get() {
+            if self.stop.is_set() {
                 return Ok(if session.host.is_busy() { End::Interrupted } else { End::Stopped });
             }
             if let Err(error) = self.turn(session) {
@@ -219,7 +220,7 @@ impl Shell {
                 }
                 self.say("// waiting for the port to come back");
                 match self.reconnect(session, false, f64::INFINITY) {
-                    Err(_) if self.stop.get() => return Ok(End::Stopped),
+                    Err(_) if self.stop.is_set() => return Ok(End::Stopped),
                     other => other?,
                 }
                 continue;
@@ -303,7 +304,7 @@ impl Shell {
     }
 
     fn await_restart_line(&mut self) {
-        while !self.stop.get() && !self.console.is_closed() {
+        while !self.stop.is_set() && !self.console.is_closed() {
             let ready = drydock_port::wait(&[std::io::stdin().as_fd()], Duration::from_secs_f64(SLEEP_MAX_S));
             if ready == [true] {
                 self.console.read();

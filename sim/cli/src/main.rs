@@ -13,8 +13,10 @@ mod offline;
 mod passed;
 mod recordings;
 mod run;
+mod sweep;
 mod term;
 mod test;
+mod tune;
 #[cfg(unix)]
 mod wall;
 
@@ -38,6 +40,13 @@ enum Command {
     Run(run::RunArgs),
     /// Run scenarios and check what they expect.
     Test(test::TestArgs),
+    /// Run a scenario at many points of its parameters, on all cores or on many machines.
+    Sweep(sweep::SweepArgs),
+    /// Search settings offline, through the real host and firmware.
+    Tune {
+        #[command(subcommand)]
+        command: tune::TuneCommand,
+    },
     /// Put the virtual printer behind a pseudo-terminal, in real time, for Klipper or another host.
     #[cfg(unix)]
     Mcu(mcu::McuArgs),
@@ -75,6 +84,8 @@ fn main() -> ExitCode {
         None => run::demo(),
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Test(args)) => test::test(args),
+        Some(Command::Sweep(args)) => sweep::sweep(args),
+        Some(Command::Tune { command }) => tune::tune(command),
         #[cfg(unix)]
         Some(Command::Mcu(args)) => mcu::mcu(args),
         #[cfg(unix)]

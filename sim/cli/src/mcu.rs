@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::run::{CliResult, scenario_path};
 use crate::term::{self, say};
-use crate::wall::{WallClock, stop_on_ctrl_c};
+use crate::wall::WallClock;
 use drydock_scenario::disk::RealDisk;
 use shell::{End, Note, Shell};
 
@@ -87,7 +87,7 @@ pub fn mcu(args: McuArgs) -> CliResult {
         ..RunOptions::default()
     };
     let (bench, recorder) = prepare_bench(&scenario, &folder, &RealDisk, &options)?;
-    let stop = stop_on_ctrl_c()?;
+    let stop = term::stop_on_ctrl_c()?;
     let ends = ends(&bench, &args.pty)?;
     let mut shell = Shell::new(bench, recorder, ends, scenario.faults);
     if !args.json {
@@ -96,7 +96,7 @@ pub fn mcu(args: McuArgs) -> CliResult {
     let clock = WallClock::start(args.speed);
     let mut report =
         Report { args: &args, truth: Truth::default(), late_max_ns: 0, late_ns: 0, warned_s: 0.0, status_s: 0.0 };
-    while !stop.get() {
+    while !stop.is_set() {
         let now_ns = clock.now_ns();
         shell.turn(now_ns)?;
         report.look(&mut shell, clock.now_ns(), clock.wall_s())?;

@@ -17,8 +17,9 @@ use crate::term::{self, say};
 
 pub type CliResult = Result<ExitCode, Box<dyn std::error::Error>>;
 
+/// What is simulated: a scenario, or a printer.cfg with a G-code file.
 #[derive(Args)]
-pub struct RunArgs {
+pub struct What {
     /// A scenario: its .ron file, or the folder that holds scenario.ron.
     pub scenario: Option<PathBuf>,
     /// The printer.cfg to run, in place of a scenario.
@@ -30,6 +31,38 @@ pub struct RunArgs {
     /// Commands to run first, separated by `;` (default with --gcode: none; the file homes by itself).
     #[arg(long, value_name = "LINES")]
     pub before: Option<String>,
+}
+
+impl What {
+    /// The scenario, and the folder that its paths are relative to.
+    pub fn load(&self) -> Result<(Scenario, PathBuf), Box<dyn std::error::Error>> {
+        let (mut scenario, folder) = match (&self.scenario, &self.config) {
+            (Some(path), _) => {
+                let path = scenario_path(path);
+                let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+                (Scenario::load(&path)?, folder)
+            }
+            (None, Some(config)) => {
+                let gcode = self.gcode.as_ref().map(|g| g.display().to_string()).unwrap_or_default();
+                let mut scenario = Scenario::plain(&config.display().to_string(), &gcode);
+                if self.gcode.is_none() {
+                    scenario.story.clear();
+                }
+                (scenario, PathBuf::new())
+            }
+            (None, None) => return Err("nothing to run: give a scenario, or --config and --gcode".into()),
+        };
+        if let Some(before) = &self.before {
+            scenario.story.insert(0, Act::Gcode(before.split(';').map(|l| l.trim().to_string()).collect()));
+        }
+        Ok((scenario, folder))
+    }
+}
+
+#[derive(Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub what: What,
     /// Where recording, report and klippy.log go.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -129,25 +162,7 @@ pub fn execute(
 }
 
 pub fn run(args: RunArgs) -> CliResult {
-    let (mut scenario, folder) = match (&args.scenario, &args.config) {
-        (Some(path), _) => {
-            let path = scenario_path(path);
-            let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-            (Scenario::load(&path)?, folder)
-        }
-        (None, Some(config)) => {
-            let gcode = args.gcode.as_ref().map(|g| g.display().to_string()).unwrap_or_default();
-            let mut scenario = Scenario::plain(&config.display().to_string(), &gcode);
-            if args.gcode.is_none() {
-                scenario.story.clear();
-            }
-            (scenario, PathBuf::new())
-        }
-        (None, None) => return Err("nothing to run: give a scenario, or --config and --gcode".into()),
-    };
-    if let Some(before) = &args.before {
-        scenario.story.insert(0, Act::Gcode(before.split(';').map(|l| l.trim().to_string()).collect()));
-    }
+    let (mut scenario, folder) = args.what.load()?;
     if let Some(hz) = args.sample_hz {
         let known = (1.0..=1e5).contains(&hz);
         known.then_some(()).ok_or(format!("--sample-hz {hz}: give a rate from 1 to 100000 Hz"))?;

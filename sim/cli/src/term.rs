@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use drydock_sweep::Stop;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// `println!` to a reader that may have had enough (`| head`), which is no failure.
@@ -24,6 +25,26 @@ pub fn bar(title: &str, quiet: bool) -> ProgressBar {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar.set_prefix(title.to_string());
     bar
+}
+
+/// A bar for so many runs, with the time that is left.
+pub fn count_bar(title: &str, runs: usize, quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(runs as u64);
+    let style = ProgressStyle::with_template("{prefix:>12} [{bar:40}] {pos}/{len}, {eta} left {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar.set_prefix(title.to_string());
+    bar
+}
+
+/// Set by Ctrl-C, and by a service manager's request to end.
+pub fn stop_on_ctrl_c() -> Result<Stop, Box<dyn std::error::Error>> {
+    let stop = Stop::default();
+    let flag = stop.clone();
+    ctrlc::set_handler(move || flag.stop())?;
+    Ok(stop)
 }
 
 /// 3725.4 s as 1:02:05.

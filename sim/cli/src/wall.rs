@@ -1,7 +1,5 @@
-//! The wall clock, and the end that a user asks for: what the real-time commands have and the simulation has not.
+//! The wall clock: what the real-time commands have and the simulation has not.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Time since the start, at a speed.
@@ -28,22 +26,4 @@ impl WallClock {
     pub fn wall_ns_of(&self, sim_ns: u64) -> u64 {
         (sim_ns as f64 / self.speed) as u64
     }
-}
-
-/// Set when the user wants to end.
-#[derive(Clone)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Ctrl-C, and a service manager's request to end.
-pub fn stop_on_ctrl_c() -> Result<Stop, Box<dyn std::error::Error>> {
-    let stop = Stop(Arc::default());
-    let flag = stop.0.clone();
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
-    Ok(stop)
 }

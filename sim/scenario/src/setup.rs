@@ -271,6 +271,20 @@ fn build(scenario: &Scenario, folder: &Path, disk: &dyn Disk, seed: Option<u64>)
     Ok(Built { config, config_path: config_path.into_owned(), bench })
 }
 
+/// What a scenario's files say of its printer, with the scenario's own changes to the machine.
+pub struct Printer {
+    pub config: Config,
+    pub machine: Machine,
+    /// Names of the machine's heaters, in its order.
+    pub heaters: Vec<String>,
+}
+
+/// Reads and checks a scenario's files, and runs nothing.
+pub fn printer(scenario: &Scenario, folder: &Path, disk: &dyn Disk) -> Result<Printer, PrepareError> {
+    let Built { config, bench, .. } = build(scenario, folder, disk, None)?;
+    Ok(Printer { config, machine: bench.wiring.machine, heaters: bench.wiring.heaters })
+}
+
 /// What the virtual SD card calls a file: its name without folders.
 pub fn print_name(file: &str) -> String {
     Path::new(file).file_name().map_or_else(|| file.to_string(), |name| name.to_string_lossy().into_owned())

@@ -1,0 +1,438 @@
+//! How far the motors go: the highest speeds and accelerations without lost steps, predicted from torque and then shown by
+//! the twin, through the real host and firmware.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use drydock_plant::drive::Moves;
+use drydock_recording::{Command, Load, Move, Reader};
+use drydock_scenario::disk::RealDisk;
+use drydock_scenario::memory::{self, Overlay};
+use drydock_scenario::model::{Act, Scenario};
+use drydock_scenario::setup::printer;
+
+use crate::param::Target;
+use crate::pool::Pool;
+use crate::sweep::job;
+use crate::torque::{self, TorqueUse};
+
+/// A limit in [printer] that is searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knob {
+    Accel,
+    Velocity,
+    Corner,
+}
+
+impl Knob {
+    pub const ALL: [Knob; 3] = [Knob::Accel, Knob::Velocity, Knob::Corner];
+
+    pub fn option(self) -> &'static str {
+        match self {
+            Knob::Accel => "max_accel",
+            Knob::Velocity => "max_velocity",
+            Knob::Corner => "square_corner_velocity",
+        }
+    }
+
+    pub fn unit(self) -> &'static str {
+        match self {
+            Knob::Accel => "mm/s^2",
+            Knob::Velocity | Knob::Corner => "mm/s",
+        }
+    }
+
+    /// Klipper's own value where printer.cfg has none.
+    fn default(self) -> f64 {
+        if self == Knob::Corner { 5.0 } else { 100.0 }
+    }
+
+    /// As people write it, and never above the value.
+    fn rounded(self, value: f64) -> f64 {
+        let step = match self {
+            Knob::Accel => 100.0,
+            Knob::Velocity => 5.0,
+            Knob::Corner => 0.5,
+        };
+        if value < step { value } else { (value / step).floor() * step }
+    }
+
+    fn target(self) -> Target {
+        Target::Config { section: "printer".into(), option: self.option().into() }
+    }
+}
+
+/// One value, tried in the twin.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    pub value: f64,
+    /// What the moves ask of the motor that is nearest to its limit.
+    pub torque: Option<TorqueUse>,
+    pub lost: Option<Lost>,
+    /// The host stopped, or complained.
+    pub error: Option<String>,
+    pub print_time_s: f64,
+    pub fingerprint: String,
+}
+
+/// Where steps were lost first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lost {
+    pub motor: String,
+    pub at_s: f64,
+    /// Full steps, signed, as of then.
+    pub full_steps: i64,
+}
+
+impl Trial {
+    fn clean(&self) -> bool {
+        self.lost.is_none() && self.error.is_none()
+    }
+
+    fn share(&self) -> f64 {
+        self.torque.as_ref().map_or(0.0, |t| t.share)
+    }
+}
+
+/// What was found for one knob.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pub knob: Knob,
+    /// What printer.cfg says.
+    pub now: f64,
+    /// Where the closed form says that a motor is pulled out; None: the moves never come near.
+    pub predicted: Option<f64>,
+    /// The highest value that the twin has shown to lose nothing, below every one that lost.
+    pub clean: Option<f64>,
+    /// The lowest value at which the twin lost steps.
+    pub lost: Option<f64>,
+    /// With the margin, rounded down; None: not even the lowest value that was tried is clean.
+    pub recommended: Option<f64>,
+    /// By value.
+    pub trials: Vec<Trial>,
+    /// The recommended value with weaker motors: 10 % less torque on all of them.
+    pub weaker: Option<Trial>,
+    /// The user ended the search.
+    pub cut_short: bool,
+}
+
+/// What is searched, and how carefully.
+#[derive(Clone, Debug)]
+pub struct Search {
+    pub knobs: Vec<Knob>,
+    /// Part of the limit that is kept back, 0 to 1.
+    pub margin: f64,
+    pub pool: Pool,
+}
+
+/// The knob changes the torque by less than this: the moves do not depend on it.
+const NO_EFFECT: f64 = 0.005;
+/// No search goes further from where it begins.
+const FARTHEST: f64 = 16.0;
+const WEAKER: f64 = 0.9;
+/// Where the twin is asked, as parts of the predicted onset: first about it, then below or above.
+const ABOUT: [f64; 6] = [0.75, 0.85, 0.9, 0.95, 1.0, 1.05];
+const BELOW: [f64; 6] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.68];
+const ABOVE: [f64; 4] = [1.1, 1.2, 1.35, 1.5];
+const CORNERS: [f64; 5] = [1.5, 2.0, 3.0, 4.0, 6.0];
+/// Of the recordings that are made to be looked at here, samples per second.
+const SAMPLE_HZ: f64 = 50.0;
+
+/// Searches the knobs one after the other, each with what was recommended for those before. `tell`: what is being done, and
+/// how much of it is done, 0 to 1.
+pub fn search(
+    base: &Scenario,
+    folder: &Path,
+    search: &Search,
+    mut tell: impl FnMut(&str, f64),
+) -> Result<Vec<Limit>, String> {
+    let (scenario, files) = without_own_limits(base, folder)?;
+    let mut bench = Bench { scenario, folder, files, set: Vec::new(), pool: &search.pool };
+    let mut limits = Vec::new();
+    for (i, knob) in search.knobs.iter().enumerate() {
+        let mut part = |done: f64| tell(knob.option(), (i as f64 + done) / search.knobs.len() as f64);
+        let limit = limit(&bench, *knob, search.margin, &mut part)?;
+        if let Some(value) = limit.recommended {
+            bench.set.push((knob.target(), value.to_string()));
+        }
+        let cut_short = limit.cut_short;
+        limits.push(limit);
+        if cut_short {
+            break;
+        }
+    }
+    Ok(limits)
+}
+
+/// The printer with what was found so far.
+struct Bench<'a> {
+    scenario: Scenario,
+    folder: &'a Path,
+    files: Overlay,
+    set: Vec<(Target, String)>,
+    pool: &'a Pool,
+}
+
+fn limit(bench: &Bench<'_>, knob: Knob, margin: f64, tell: &mut dyn FnMut(f64)) -> Result<Limit, String> {
+    let config = printer(&bench.scenario, bench.folder, &bench.files).map_err(|e| e.to_string())?.config;
+    let written = config.raw_section("printer").and_then(|s| s.option(knob.option())?.value.trim().parse::<f64>().ok());
+    let now = written.filter(|v| *v > 0.0).unwrap_or(knob.default());
+    let mut found = Found { knob, now, trials: Vec::new(), cut_short: false };
+    found.add(bench.trials(knob, &[now])?);
+    tell(0.1);
+    let predicted = found.predict(bench)?;
+    tell(0.3);
+    // Without a prediction the moves do not depend on the knob, or stay far from the limit however it is set.
+    let middle = predicted.unwrap_or(now);
+    let about = match predicted {
+        Some(_) => ABOUT.as_slice(),
+        // A corner is a jump of speed: only the twin knows what that does.
+        None if knob == Knob::Corner => CORNERS.as_slice(),
+        None => &[],
+    };
+    found.add(bench.trials(knob, &parts(about, middle))?);
+    tell(0.6);
+    match (found.lowest_lost(), found.clean()) {
+        (Some(_), None) => found.add(bench.trials(knob, &parts(&BELOW, middle.min(now)))?),
+        (None, _) if predicted.is_some() => found.add(bench.trials(knob, &parts(&ABOVE, middle))?),
+        _ => {}
+    }
+    tell(0.9);
+    let clean = found.clean();
+    // Both must hold: the twin knows the swing of the rotor, the closed form what another print of these speeds may need.
+    let recommended = clean.map(|clean| {
+        let limit = predicted.map_or(clean, |p| clean.min(p));
+        // Where nothing limits it, what printer.cfg says is as far as was looked.
+        if predicted.is_none() && found.lowest_lost().is_none() { now } else { knob.rounded(limit * (1.0 - margin)) }
+    });
+    let weaker = match recommended {
+        Some(value) => bench.weaker().trials(knob, &[value])?.pop(),
+        None => None,
+    };
+    tell(1.0);
+    let Found { trials, cut_short, .. } = found;
+    let lost = lowest_lost(&trials);
+    Ok(Limit {
+        knob,
+        now,
+        predicted,
+        clean,
+        lost,
+        recommended,
+        trials,
+        weaker,
+        cut_short: cut_short || bench.pool.stop.is_set(),
+    })
+}
+
+fn parts(of: &[f64], whole: f64) -> Vec<f64> {
+    // Three digits are enough, and read better.
+    let rounded = |x: f64| format!("{x:.2e}").parse::<f64>().unwrap_or(x);
+    of.iter().map(|part| rounded(part * whole)).collect()
+}
+
+/// What a search of one knob knows.
+struct Found {
+    knob: Knob,
+    now: f64,
+    trials: Vec<Trial>,
+    cut_short: bool,
+}
+
+fn lowest_lost(trials: &[Trial]) -> Option<f64> {
+    trials.iter().find(|t| !t.clean()).map(|t| t.value)
+}
+
+impl Found {
+    fn add(&mut self, mut trials: Vec<Trial>) {
+        self.trials.append(&mut trials);
+        self.trials.sort_by(|a, b| a.value.total_cmp(&b.value));
+        self.trials.dedup_by(|a, b| a.value == b.value);
+    }
+
+    fn lowest_lost(&self) -> Option<f64> {
+        lowest_lost(&self.trials)
+    }
+
+    fn clean(&self) -> Option<f64> {
+        let lost = self.lowest_lost().unwrap_or(f64::INFINITY);
+        self.trials.iter().filter(|t| t.value < lost).next_back().map(|t| t.value)
+    }
+
+    /// The value at which the moves ask for all of a motor's torque, by the secant on what they ask at two values. The moves
+    /// are planned by the host at each value, so speeds that are not reached are not counted.
+    fn predict(&mut self, bench: &Bench<'_>) -> Result<Option<f64>, String> {
+        let Some(first) = self.trials.first() else { return Ok(None) };
+        let (mut x0, mut y0) = (self.now, first.share());
+        if y0 <= 0.0 || !y0.is_finite() {
+            return Ok(None);
+        }
+        let mut x1 = (x0 / y0).clamp(self.now / FARTHEST, self.now * FARTHEST);
+        for _ in 0..8 {
+            if (x1 / x0 - 1.0).abs() < 1e-3 {
+                return Ok((y0 - 1.0).abs().lt(&0.02).then_some(x1));
+            }
+            let Some(trial) = bench.trials(self.knob, &[x1])?.pop() else {
+                self.cut_short = true;
+                return Ok(None);
+            };
+            let y1 = trial.share();
+            self.add(vec![trial]);
+            if (y1 - 1.0).abs() < 2e-3 {
+                return Ok(Some(x1));
+            }
+            if (y1 - y0).abs() < NO_EFFECT * y0 {
+                return Ok(None);
+            }
+            let next = x1 + (1.0 - y1) * (x1 - x0) / (y1 - y0);
+            let next = if next.is_finite() && next > 0.0 { next } else { 0.5 * x1 };
+            (x0, y0) = (x1, y1);
+            x1 = next.clamp(self.now / FARTHEST, self.now * FARTHEST);
+        }
+        Ok(Some(x1))
+    }
+}
+
+impl Bench<'_> {
+    /// All motors with less torque.
+    fn weaker(&self) -> Bench<'_> {
+        let mut scenario = self.scenario.clone();
+        if let Ok(built) = printer(&self.scenario, self.folder, &self.files) {
+            scenario.machine.torque_share.extend(built.machine.motors.iter().map(|m| (m.name.clone(), WEAKER)));
+        }
+        Bench { scenario, folder: self.folder, files: self.files.clone(), set: self.set.clone(), pool: self.pool }
+    }
+
+    fn trials(&self, knob: Knob, values: &[f64]) -> Result<Vec<Trial>, String> {
+        let work = |value: &f64| self.trial(knob, *value).transpose();
+        self.pool.run(values, work, |_| {}).into_iter().flatten().collect()
+    }
+
+    fn trial(&self, knob: Knob, value: f64) -> Result<Option<Trial>, String> {
+        let (target, text) = (knob.target(), value.to_string());
+        let mut settings: Vec<(&Target, &str)> = self.set.iter().map(|(t, v)| (t, v.as_str())).collect();
+        settings.push((&target, &text));
+        let job = job(&self.scenario, self.folder, &self.files, &settings)?;
+        let run = memory::simulate(&job.scenario, self.folder, &job.files, true, || !self.pool.stop.is_set());
+        let Some(run) = run.map_err(|e| e.to_string())? else { return Ok(None) };
+        let machine = printer(&job.scenario, self.folder, &job.files).map_err(|e| e.to_string())?.machine;
+        let mut reader =
+            Reader::new(Cursor::new(run.recording.unwrap_or_default())).map_err(|e| format!("the recording: {e}"))?;
+        let said = |e: drydock_recording::Error| format!("the recording: {e}");
+        let moves = reader.all::<Move>().collect::<Result<Vec<_>, _>>().map_err(said)?;
+        let torque = torque::along(&machine, moves.into_iter()).into_iter().flatten();
+        let torque = torque.max_by(|a, b| a.share.total_cmp(&b.share));
+        let commands = reader.all::<Command>().collect::<Result<Vec<_>, _>>().map_err(said)?;
+        let loads = reader.all::<Load>().collect::<Result<Vec<_>, _>>().map_err(said)?;
+        let outcome = run.outcome;
+        let error = outcome.shutdown.iter().chain(&outcome.errors).next();
+        Ok(Some(Trial {
+            value,
+            torque,
+            lost: first_lost(&machine, &commands, &loads).or_else(|| lost_at_end(&outcome, &machine, &loads)),
+            error: error.map(|e| e.lines().next().unwrap_or_default().to_string()),
+            print_time_s: outcome.print_time_s.unwrap_or(outcome.sim_s),
+            fingerprint: outcome.fingerprint,
+        }))
+    }
+}
+
+fn is_homing(command: &Command) -> bool {
+    command.text.trim_start().to_uppercase().starts_with("G28")
+}
+
+/// The first loss on a rail, but for those while homing: a machine without switches is driven against its ends.
+fn first_lost(machine: &drydock_plant::Machine, commands: &[Command], loads: &[Load]) -> Option<Lost> {
+    let homing = |at_ns: u64| {
+        let now = commands.partition_point(|c| c.at_ns <= at_ns);
+        // A row of loads is 0.25 s late at most.
+        commands[..now].iter().rev().take_while(|c| c.at_ns + 300_000_000 > at_ns).any(is_homing)
+            || now.checked_sub(1).is_some_and(|last| is_homing(&commands[last]))
+    };
+    let mut before = vec![0; machine.motors.len()];
+    for load in loads {
+        let motor = usize::from(load.motor);
+        let Some(was) = before.get_mut(motor) else { continue };
+        let on_rail = matches!(machine.motors[motor].moves, Moves::Rail(_));
+        if on_rail && load.lost_steps != *was && !homing(load.at_ns) {
+            let name = machine.motors[motor].name.clone();
+            return Some(Lost {
+                motor: name,
+                at_s: load.at_ns as f64 * 1e-9,
+                full_steps: i64::from(load.lost_steps - *was),
+            });
+        }
+        *was = load.lost_steps;
+    }
+    None
+}
+
+/// A loss after the last row of loads.
+fn lost_at_end(
+    outcome: &drydock_scenario::session::Outcome,
+    machine: &drydock_plant::Machine,
+    loads: &[Load],
+) -> Option<Lost> {
+    machine.motors.iter().enumerate().filter(|(_, m)| matches!(m.moves, Moves::Rail(_))).find_map(|(i, motor)| {
+        let last = loads.iter().rev().find(|l| usize::from(l.motor) == i).map_or(0, |l| i64::from(l.lost_steps));
+        let (_, end) = outcome.lost_by_motor.iter().find(|(name, _)| *name == motor.name)?;
+        (*end != last).then(|| Lost { motor: motor.name.clone(), at_s: outcome.sim_s, full_steps: end - last })
+    })
+}
+
+/// The scenario with moves that depend on the knobs alone: limits that a print file sets for itself are left out of it; one
+/// that moves nothing gets a pattern of moves.
+fn without_own_limits(base: &Scenario, folder: &Path) -> Result<(Scenario, Overlay), String> {
+    let mut scenario = Scenario { expect: Vec::new(), sample_hz: SAMPLE_HZ, ..base.clone() };
+    let mut files = Overlay::on_disk();
+    if scenario.story.is_empty() {
+        let machine = printer(base, folder, &RealDisk).map_err(|e| e.to_string())?.machine;
+        scenario.story = vec![Act::Gcode(pattern(&machine))];
+    }
+    for act in &mut scenario.story {
+        match act {
+            Act::Gcode(lines) => lines.retain(|line| !sets_limits(line)),
+            Act::Print(file) => {
+                let path = folder.join(&*file);
+                let bytes = std::fs::read(&path)
+                    .map_err(|e| format!("{}: {}", path.display(), drydock_scenario::text::io_cause(&e)))?;
+                let text = String::from_utf8_lossy(&bytes);
+                // Line numbers stay as they are.
+                let lines = text.split_inclusive('\n').map(|line| if sets_limits(line) { "\n" } else { line });
+                files = files.with(path, lines.collect::<String>());
+            }
+            Act::Wait(_) => {}
+        }
+    }
+    Ok((scenario, files))
+}
+
+fn sets_limits(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    word.eq_ignore_ascii_case("M204") || word.eq_ignore_ascii_case("SET_VELOCITY_LIMIT")
+}
+
+/// Moves that ask the most of the motors: long ones and short ones along each axis and both diagonals, and corners.
+fn pattern(machine: &drydock_plant::Machine) -> Vec<String> {
+    let (low, high) = (machine.travel_min_mm, machine.travel_max_mm);
+    let middle: [f64; 2] = std::array::from_fn(|i| 0.5 * (low[i] + high[i]));
+    // A round bed is smaller than its square.
+    let reach = 0.33 * (high[0] - low[0]).min(high[1] - low[1]);
+    let to = |x: f64, y: f64| format!("G1 X{:.3} Y{:.3}", middle[0] + x * reach, middle[1] + y * reach);
+    // The host keeps it to max_velocity.
+    let mut lines = vec!["G28".to_string(), "G90".into(), "G1 Z10 F300".into(), "G1 F600000".into(), to(0.0, 0.0)];
+    for (x, y) in [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0)] {
+        for part in [1.0, 0.4, 0.1, 0.03] {
+            for _ in 0..3 {
+                lines.extend([to(x * part, y * part), to(-x * part, -y * part)]);
+            }
+        }
+    }
+    for part in [1.0, 0.2] {
+        lines.extend(
+            [(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0), (1.0, 1.0)].map(|(x, y)| to(x * part, y * part)),
+        );
+    }
+    lines.extend([to(0.0, 0.0), "M400".into()]);
+    lines
+}

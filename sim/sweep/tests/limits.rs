@@ -1,0 +1,271 @@
+//! Limits found in the twin against closed forms: where a motor is pulled out of step, and what stops an extruder.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use drydock_plant::Machine;
+use drydock_plant::drive::{Drive, Rotor, torque_constant, torque_current_a};
+use drydock_plant::heater::Body;
+use drydock_plant::hotend::Hotend;
+use drydock_recording::{Bead, Reader};
+use drydock_scenario::disk::RealDisk;
+use drydock_scenario::memory::{Overlay, simulate};
+use drydock_scenario::model::{Act, MachineChanges, Scenario};
+use drydock_scenario::setup::printer;
+use drydock_sweep::flow::{FlowLimit, FlowSearch, Reason};
+use drydock_sweep::limits::{Knob, Limit, Search};
+use drydock_sweep::{Pool, flow, limits};
+
+const TAU: f64 = std::f64::consts::TAU;
+
+/// A machine in a file of its own, gone with the test.
+struct Planted {
+    folder: PathBuf,
+    scenario: Scenario,
+}
+
+impl Planted {
+    fn new(name: &str, lines: &[&str], append: &str, change: impl FnOnce(&mut Machine)) -> Planted {
+        let folder = std::env::temp_dir().join(format!("drydock-limits-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/printers/cartesian.cfg");
+        std::fs::copy(config, folder.join("printer.cfg")).expect("copied");
+        let story = vec![Act::Gcode(lines.iter().map(|l| (*l).to_string()).collect())];
+        let plain =
+            Scenario { story, config_append: append.into(), end_s: 900.0, ..Scenario::plain("printer.cfg", "") };
+        let mut machine = printer(&plain, &folder, &RealDisk).expect("a printer").machine;
+        machine.start_mm = [10.0, 50.0, 20.0];
+        machine.modes.clear();
+        change(&mut machine);
+        std::fs::write(folder.join("machine.ron"), ron::to_string(&machine).expect("RON")).expect("written");
+        let machine = MachineChanges { file: Some("machine.ron".into()), ..MachineChanges::default() };
+        Planted { folder, scenario: Scenario { machine, ..plain } }
+    }
+
+    fn limit(&self, knob: Knob) -> Limit {
+        let search = Search { knobs: vec![knob], margin: 0.2, pool: Pool::default() };
+        limits::search(&self.scenario, &self.folder, &search, |_, _| {}).expect("an answer").remove(0)
+    }
+
+    fn flow(&self) -> FlowLimit {
+        let search = FlowSearch { target_c: Some(210.0), fan: 0.0, pool: Pool::default() };
+        flow::search(&self.scenario, &self.folder, &search, |_| {}).expect("an answer")
+    }
+}
+
+impl Drop for Planted {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+const MASS_KG: f64 = 0.6;
+const SHAPED: &str = "[input_shaper]\nshaper_type_x: mzv\nshaper_freq_x: 35\n";
+
+/// An X motor that falls off early, with friction, on a plain mass.
+fn weak_x(machine: &mut Machine) -> Rotor {
+    let rotor = Rotor {
+        holding_torque_n_m: 0.25,
+        rated_current_a: 1.5,
+        peak_current_a: 0.8,
+        resistance_ohm: 3.0,
+        inductance_h: 6e-3,
+        supply_v: 12.0,
+        coulomb_friction_n: 4.0,
+        viscous_n_s_mm: 0.004,
+        ..Rotor::default()
+    };
+    machine.moving_mass_kg[0] = MASS_KG;
+    machine.motors[0].model = Drive::Rotor(rotor.clone());
+    rotor
+}
+
+/// 40 mm a turn, 200 full steps.
+const ARM_M: f64 = 0.04 / TAU;
+
+fn pull_out_n(rotor: &Rotor, mm_s: f64) -> f64 {
+    let current_a = torque_current_a(rotor, 50.0, mm_s * 1e-3 / ARM_M);
+    torque_constant(rotor) * rotor.torque_efficiency * current_a / ARM_M
+}
+
+/// The force that a motor needs at a speed and acceleration: inertia of mass and rotor, and friction.
+fn needed_n(rotor: &Rotor, mm_s: f64, mm_s2: f64) -> f64 {
+    let inertia_kg = MASS_KG + rotor.rotor_inertia_kg_m2 / (ARM_M * ARM_M);
+    inertia_kg * mm_s2 * 1e-3 + rotor.coulomb_friction_n + rotor.viscous_n_s_mm * mm_s
+}
+
+fn to_and_fro(mm_s: f64) -> Vec<String> {
+    let mut lines = vec!["SET_KINEMATIC_POSITION X=10 Y=50 Z=20".to_string(), format!("G1 F{}", mm_s * 60.0)];
+    lines.extend((0..6).map(|i| format!("G1 X{}", if i % 2 == 0 { 200 } else { 20 })));
+    lines.push("M400".into());
+    lines
+}
+
+fn within(name: &str, found: f64, expected: f64, part: f64) {
+    println!("ladder: {name} {found:.1}, closed form {expected:.1} ({:+.1} %)", (found / expected - 1.0) * 100.0);
+    assert!((found / expected - 1.0).abs() <= part, "{name}: {found}, closed form {expected}");
+}
+
+/// The twin's onset lies between the highest value that lost nothing and the lowest that lost something.
+fn twin_onset(limit: &Limit) -> f64 {
+    0.5 * (limit.clean.expect("a clean value") + limit.lost.expect("a lossy value"))
+}
+
+#[test]
+fn acceleration_at_which_steps_are_lost_is_the_closed_form() {
+    for mm_s in [60.0, 150.0, 250.0] {
+        let lines = to_and_fro(mm_s);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let mut rotor = Rotor::default();
+        let planted = Planted::new(&format!("accel{mm_s}"), &lines, SHAPED, |machine| rotor = weak_x(machine));
+        let limit = planted.limit(Knob::Accel);
+        // The acceleration that leaves no torque at cruising speed; friction and inertia add up while speeding up.
+        let spare_n = pull_out_n(&rotor, mm_s) - needed_n(&rotor, mm_s, 0.0);
+        let expected = spare_n / needed_n(&Rotor { coulomb_friction_n: 0.0, ..rotor.clone() }, 0.0, 1.0);
+        within(
+            &format!("predicted onset at {mm_s} mm/s, mm/s^2:"),
+            limit.predicted.expect("a prediction"),
+            expected,
+            0.05,
+        );
+        within(&format!("onset in the twin at {mm_s} mm/s, mm/s^2:"), twin_onset(&limit), expected, 0.15);
+        let recommended = limit.recommended.expect("an answer");
+        assert!(recommended < limit.clean.expect("clean") && recommended > 0.6 * expected, "{limit:?}");
+    }
+}
+
+#[test]
+fn speed_at_which_steps_are_lost_is_the_closed_form() {
+    let lines = to_and_fro(10_000.0);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut rotor = Rotor::default();
+    let append = format!("{SHAPED}[printer]\nmax_accel: 1500\n");
+    let planted = Planted::new("speed", &lines, &append, |machine| rotor = weak_x(machine));
+    let limit = planted.limit(Knob::Velocity);
+    // Pull-out falls and friction grows with speed: where they meet, by halving.
+    let (mut low, mut high) = (0.0, 2000.0);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if pull_out_n(&rotor, middle) > needed_n(&rotor, middle, 1500.0) { low = middle } else { high = middle }
+    }
+    within("predicted onset, mm/s:", limit.predicted.expect("a prediction"), low, 0.05);
+    within("onset in the twin, mm/s:", twin_onset(&limit), low, 0.05);
+}
+
+/// What is laid after a loss is displaced by the full steps that were lost, in whole electrical periods.
+#[test]
+fn a_layer_shift_is_the_lost_steps() {
+    let lines = [
+        "SET_KINEMATIC_POSITION X=10 Y=50 Z=20",
+        "M83",
+        "M109 S200",
+        "G1 Z0.2 F300",
+        "G1 X60 Y60 F3000",
+        "G1 E2 F300",
+        "G1 X100 E1.4 F1200",
+        "G1 X60 Y60.6",
+        "M204 S40000",
+        "G1 X120 F15000",
+        "G1 X60",
+        "M400",
+        "M204 S500",
+        "G1 Z0.4 F300",
+        "G1 X100 E1.4 F1200",
+        "M400",
+    ];
+    let mut rotor = Rotor::default();
+    let planted = Planted::new("shift", &lines, "", |machine| {
+        rotor = weak_x(machine);
+        machine.heaters[0].body = Body::Hotend(Hotend::single_node(60.0, 10.0, 10.0));
+    });
+    let run =
+        simulate(&planted.scenario, &planted.folder, &Overlay::on_disk(), true, || true).expect("runs").expect("whole");
+    let lost = run.outcome.lost_by_motor.iter().find(|(name, _)| name == "stepper_x").expect("X").1;
+    assert_ne!(lost, 0, "nothing was lost: {:?}", run.outcome.errors);
+    assert_eq!(lost % 4, 0, "a rotor slips by whole electrical periods");
+    let mut reader = Reader::new(Cursor::new(run.recording.expect("a recording"))).expect("readable");
+    let beads = reader.all::<Bead>().collect::<Result<Vec<_>, _>>().expect("beads");
+    // The far end of the line of each layer: both were asked to end at X 100.
+    let end = |from_z: f64, to_z: f64| {
+        let of_layer = beads.iter().filter(|b| b.to_mm[2] > from_z && b.to_mm[2] < to_z && b.from_mm[0] < b.to_mm[0]);
+        of_layer.map(|b| b.to_mm[0]).fold(f64::NEG_INFINITY, f64::max)
+    };
+    let (shift, expected) = (end(0.3, 0.5) - end(0.1, 0.3), lost as f64 * 0.2);
+    println!("ladder: {lost} full steps lost, the layer is shifted by {shift:.3} mm, {expected:.3} mm by the steps");
+    assert!((shift - expected).abs() < 0.05, "{shift} mm for {lost} full steps");
+}
+
+/// Nothing that gives way: what gives way is planted by the test.
+fn strong(machine: &mut Machine) {
+    machine.heaters[0].body = Body::Hotend(Hotend::single_node(200.0, 15.0, 10.0));
+    machine.ambient_c = 22.0;
+    let e = &mut machine.extruders[0];
+    (e.melt_capacity_mm3_s, e.grip_n, e.ooze_mm3_s, e.force_n, e.power_index) = (1e6, 1e4, 0.0, 15.0, 0.69);
+    for motor in &mut machine.motors {
+        motor.model = Drive::Ideal;
+    }
+}
+
+const AREA_MM2: f64 = std::f64::consts::FRAC_PI_4 * 1.75 * 1.75;
+
+/// Flow at which the melt pushes back with a force at its reference temperature.
+fn flow_at_n(force_n: f64) -> f64 {
+    4.158 * (force_n / 15.0).powf(1.0 / 0.69) * AREA_MM2
+}
+
+fn limited_by(found: &FlowLimit, reason: Reason, expected: f64, part: f64) {
+    let (limit, why) = found.limit.expect("a limit");
+    assert_eq!(why, reason, "{:?}", found.by_reason);
+    within(&format!("flow at which {}, mm^3/s:", reason.in_words()), limit, expected, part);
+}
+
+#[test]
+fn flow_that_the_heater_cannot_hold_is_the_power_balance() {
+    // P = (T - T_amb) (1/R + q Q)
+    let power_w = (210.0 - 22.0) * (0.1 + 2.5e-3 * 12.0);
+    let planted = Planted::new("heater", &[], "", |machine| {
+        strong(machine);
+        machine.heaters[0].body = Body::Hotend(Hotend::single_node(power_w, 15.0, 10.0));
+    });
+    limited_by(&planted.flow(), Reason::HeaterCannotHold, 12.0, 0.05);
+}
+
+#[test]
+fn flow_that_the_hot_end_cannot_melt_is_where_its_core_stays_cold() {
+    let planted = Planted::new("melt", &[], "", |machine| {
+        strong(machine);
+        machine.extruders[0].melt_capacity_mm3_s = 24.0;
+        machine.extruders[0].thinning_per_k = 0.018;
+    });
+    // The melt is colder by (T - T_amb) e^(-Qc/Q), and stiffer by e^(b that): a tenth.
+    let expected = -24.0 / (1.1f64.ln() / (0.018 * (210.0 - 22.0))).ln();
+    let found = planted.flow();
+    limited_by(&found, Reason::PressureLeavesItsLaw, expected, 0.05);
+    let n = found.power_index.expect("a law");
+    assert!((n - 0.69).abs() < 0.02, "{n}");
+}
+
+#[test]
+fn flow_at_which_the_gear_slips_is_that_of_its_grip() {
+    let planted = Planted::new("grip", &[], "", |machine| {
+        strong(machine);
+        machine.extruders[0].grip_n = 30.0;
+    });
+    // Of 1/(1 + e^((G - F)/3 N)) a twentieth.
+    limited_by(&planted.flow(), Reason::GearSlips, flow_at_n(30.0 - 3.0 * 19.0f64.ln()), 0.05);
+}
+
+#[test]
+fn flow_at_which_the_motor_skips_is_that_of_its_pull_out_force() {
+    let mut planted_n = 0.0;
+    let planted = Planted::new("motor", &[], "", |machine| {
+        strong(machine);
+        let motor = machine.motors.iter_mut().find(|m| m.name == "extruder").expect("an extruder");
+        let rotor = Rotor { holding_torque_n_m: 0.3, peak_current_a: 0.8, ..Rotor::default() };
+        let arm_m = motor.rotation_distance_mm / motor.gear_ratio * 1e-3 / TAU;
+        planted_n =
+            torque_constant(&rotor) * rotor.torque_efficiency * rotor.peak_current_a / arm_m - rotor.coulomb_friction_n;
+        motor.model = Drive::Rotor(rotor);
+    });
+    limited_by(&planted.flow(), Reason::MotorSkips, flow_at_n(planted_n), 0.06);
+}
