@@ -37,6 +37,8 @@ const LOOK: u64 = 2;
 /// After so long at rest nothing swings any more.
 const REST_S: f64 = 1.0;
 const SETTLE_S: f64 = 0.010;
+/// A line that begins brings plastic only after so long: what its travel left is not laid.
+const LAYS_AFTER_S: f64 = 0.03;
 
 /// The planned moves of a print, and what is laid when.
 pub struct Path {
@@ -154,7 +156,7 @@ impl Path {
         let (mut piece, mut feature, mut tick) = (first, 0, 0_u64);
         let mut before = [0, 1].map(|i| axes[i].at(&self.pieces, at_s));
         let mut speed = [0.0; 2];
-        let mut off_mm = 0.0_f64;
+        let (mut off_mm, mut laid_s) = (0.0_f64, 0.0);
         while at_s < end_s {
             at_s += TICK_S;
             tick += 1;
@@ -181,7 +183,8 @@ impl Path {
                 continue;
             }
             let lays = p.lays && at_s <= p.to_s;
-            if lays {
+            laid_s = if lays { laid_s + TICK_S } else { 0.0 };
+            if laid_s > LAYS_AFTER_S {
                 off_mm = off_mm.max((nozzle[0] - now[0]).hypot(nozzle[1] - now[1]));
             }
             if tick.is_multiple_of(LOOK) {
