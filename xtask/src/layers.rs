@@ -42,6 +42,7 @@ const TWIN: &str = "drydock-twin";
 const SCENARIO: &str = "drydock-scenario";
 const SWEEP: &str = "drydock-sweep";
 const ANALYSIS: &str = "drydock-analysis";
+const TUNE: &str = "drydock-tune";
 const PORT: &str = "drydock-port";
 const VIEW_MODEL: &str = "drydock-view-model";
 const VIEW_PANELS: &str = "drydock-view-panels";
@@ -75,6 +76,12 @@ const LAYERS: &[Layer] = &[
     Layer { name: SWEEP, may_use: &[HOST, PLANT, RECORDING, TWIN, SCENARIO], fence: Fence::Plain },
     Layer { name: ANALYSIS, may_use: &[RECORDING], fence: Fence::Spectra },
     Layer {
+        name: TUNE,
+        // The plant for its machine file: what is identified, perturbed and sent into every run.
+        may_use: &[MOTION, HOST, PLANT, RECORDING, SCENARIO, SWEEP, ANALYSIS],
+        fence: Fence::Spectra,
+    },
+    Layer {
         name: "drydock-cli",
         may_use: &[
             PROTOCOL,
@@ -88,6 +95,7 @@ const LAYERS: &[Layer] = &[
             SCENARIO,
             SWEEP,
             ANALYSIS,
+            TUNE,
             PORT,
         ],
         fence: Fence::Spectra,

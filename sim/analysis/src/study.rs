@@ -293,7 +293,7 @@ impl Layers {
 }
 
 /// Whether what is seen here is ringing: after the corner has been rounded, before the next one.
-fn rings(point: &WallPoint, settle_s: f64) -> bool {
+pub fn rings(point: &WallPoint, settle_s: f64) -> bool {
     point.settled
         && (settle_s..settle_s + RINGING_WINDOW_S).contains(&point.since_corner_s)
         && point.until_corner_s >= settle_s

@@ -204,7 +204,7 @@ fn fit_shaper(name: &'static str, bins: &LoudBins, options: &FitOptions) -> Opti
 }
 
 /// How far a corner is rounded, mm: the worse of a 90 degree turn and a reversal.
-fn smoothing(pulses: &Pulses, accel_mm_s2: f64, scv_mm_s: f64) -> f64 {
+pub fn smoothing(pulses: &Pulses, accel_mm_s2: f64, scv_mm_s: f64) -> f64 {
     let (half, mean_s) = (0.5 * accel_mm_s2, pulses.mean_delay_s());
     let (mut turn, mut reversal) = (0.0, 0.0);
     for (a, t_s) in pulses.a.iter().zip(&pulses.t_s) {
@@ -223,7 +223,7 @@ fn with_max_accel(fit: ShaperFit, scv_mm_s: f64) -> ShaperFit {
 }
 
 /// The largest acceleration whose smoothing is not above the target. Smoothing grows with acceleration.
-fn max_accel(pulses: &Pulses, scv_mm_s: f64) -> f64 {
+pub fn max_accel(pulses: &Pulses, scv_mm_s: f64) -> f64 {
     let fits = |accel: f64| smoothing(pulses, accel, scv_mm_s) <= TARGET_SMOOTHING_MM;
     if !fits(0.0) {
         return 0.0;

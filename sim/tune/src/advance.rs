@@ -1,0 +1,411 @@
+//! Pressure advance from the width of lines.
+//!
+//! # Equation
+//! A line is printed slow, fast, slow. The melt holds back s(v) of filament at speed v, of which pressure advance gives
+//! K v. What is missing after the speed-up, and too much after the slow-down, is
+//! D = (s(v2) - s(v1) - K (v2 - v1)) a;  r = D/(a (v2 - v1)) = T - K;  T is where a straight line through r over K is 0
+//!
+//! # Symbols
+//! v1, v2 (mm/s) filament speed, slow and fast · a (mm^2) section of the filament · K (s) pressure advance · T (s) what it
+//! has to be between these speeds · D (mm^3) from the recorded beads: width times height, against what the G-code asks
+//!
+//! # Valid for
+//! any extruder whose melt holds back what its speed says: volumes are balanced, so that neither the smoothing time nor
+//! an input shaper, nor how the pressure settles, moves the answer
+//!
+//! # Caveats
+//! where the melt is no Newtonian one, T falls with the flow: it is measured for several flows, and the answer is that of
+//! the middle one
+//!
+//! # Checked by
+//! tests/pressure_advance.rs: planted time constants from 5 to 80 ms
+
+use std::fmt::Write;
+
+use drydock_plant::bed_surface::BedSurface;
+use drydock_recording::Bead;
+use drydock_scenario::model::Act;
+
+use crate::printer::{Change, Job, PRINT, Printer};
+use crate::{Digest, Failure, Work};
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub temperature_c: f64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { temperature_c: 210.0 }
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What pressure advance has to be, s.
+    pub advance_s: f64,
+    /// Half of the 95 % interval, from the scatter of the lines, s.
+    pub uncertainty_s: f64,
+    /// What printer.cfg says, s.
+    pub before_s: f64,
+    pub smooth_time_s: f64,
+    /// Answer by flow of the fast part, mm^3/s and s.
+    pub by_flow: Vec<(f64, f64)>,
+    /// Exponent of the melt: 1 is Newtonian.
+    pub power_index: f64,
+    /// Pressure advance, and rms error of the width where the speed changes, mm.
+    pub curve: Vec<(f64, f64)>,
+    /// Width along a line, mm over mm: at 0, as it was, and tuned.
+    pub lines: Vec<(String, Vec<(f64, f64)>)>,
+    /// On a tower that was not searched on: pressure advance and rms error of the width, mm.
+    pub tower: Vec<(f64, f64)>,
+    pub temperature_c: f64,
+    pub fingerprint: String,
+}
+
+impl Answer {
+    pub fn changes(&self) -> Vec<Change> {
+        vec![Change::new("extruder", "pressure_advance", format!("{:.4}", self.advance_s))]
+    }
+}
+
+/// The section of a line: width 1.125 and height 0.5 times the nozzle, as slicers take them.
+#[derive(Clone, Copy, Debug)]
+struct Section {
+    width_mm: f64,
+    height_mm: f64,
+}
+
+impl Section {
+    fn of_nozzle(nozzle_mm: f64) -> Section {
+        Section { width_mm: 1.125 * nozzle_mm, height_mm: 0.5 * nozzle_mm }
+    }
+
+    fn area_mm2(self) -> f64 {
+        area_mm2(self.width_mm, self.height_mm)
+    }
+}
+
+/// Section of a bead: a flattened round, or a strand that hangs free.
+fn area_mm2(width_mm: f64, height_mm: f64) -> f64 {
+    if width_mm <= height_mm {
+        return std::f64::consts::FRAC_PI_4 * width_mm * width_mm;
+    }
+    height_mm * (width_mm - height_mm * (1.0 - std::f64::consts::FRAC_PI_4))
+}
+
+/// One line: slow, fast, slow.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    advance_s: f64,
+    slow_mm_s: f64,
+    fast_mm_s: f64,
+    /// Ends of the three parts from the start of the line, mm.
+    ends_mm: [f64; 3],
+    start_mm: [f64; 2],
+}
+
+/// Flows of the slow and the fast part, mm^3/s: far below what cools the melt.
+const FLOWS_MM3_S: [(f64, f64); 3] = [(0.6, 2.4), (0.8, 3.2), (1.2, 4.0)];
+const MIDDLE: usize = 1;
+/// The melt settles for so many of its time constants in each part.
+const SETTLES: f64 = 6.0;
+/// Beside the longest smoothing: the speed changes.
+const RAMP_S: f64 = 0.1;
+const SPACING_MM: f64 = 3.0;
+const COARSE_S: [f64; 4] = [0.0, 0.03, 0.06, 0.09];
+/// About the coarse answer, in parts of a fifth of it or of [`NEAR_S`], whichever is more.
+const FINE: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];
+const NEAR_S: f64 = 0.003;
+/// Of the answer, on the tower.
+const TOWER: [f64; 5] = [0.0, 0.7, 1.0, 1.3, 1.6];
+
+struct Bench<'a> {
+    printer: &'a Printer,
+    section: Section,
+    filament_mm2: f64,
+    smooth_time_s: f64,
+    options: &'a Options,
+}
+
+/// What a line says, from its beads.
+struct Reading {
+    /// r of the module's equation, s: from the speed-up alone, and from both ends of the fast part. What is far too much
+    /// after a slow-down comes out as a blob, whose width no longer says its volume.
+    rising_s: f64,
+    off_s: f64,
+    /// Rms error of the width where the speed changes, mm.
+    error_mm: f64,
+    /// Width over place, mm.
+    widths: Vec<(f64, f64)>,
+}
+
+pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<Answer>, Failure> {
+    let number = |option, default| printer.number("extruder", option).unwrap_or(default);
+    let filament_mm = number("filament_diameter", 1.75);
+    let bench = Bench {
+        printer,
+        section: Section::of_nozzle(number("nozzle_diameter", 0.4)),
+        filament_mm2: std::f64::consts::FRAC_PI_4 * filament_mm * filament_mm,
+        smooth_time_s: number("pressure_advance_smooth_time", 0.04),
+        options,
+    };
+    let before_s = number("pressure_advance", 0.0);
+    (work.tell)("pressure advance, first look", 0.05);
+    // Longer time constants need longer lines: look again where the first look did not let the melt settle.
+    let mut settle_s = 0.1;
+    let mut digest = Digest::default();
+    let mut coarse_s;
+    loop {
+        let lines = bench.lines(&COARSE_S.map(|k| k * settle_s / 0.1), FLOWS_MM3_S[MIDDLE], settle_s);
+        let Some((readings, print)) = bench.print(&lines, work)? else { return Ok(None) };
+        digest.add(&print);
+        coarse_s = zero(&lines, &readings, |r| r.rising_s).0.max(0.0);
+        if coarse_s <= settle_s || settle_s > 0.7 {
+            break;
+        }
+        settle_s = 1.3 * coarse_s;
+    }
+    let near_s = (0.2 * coarse_s).max(NEAR_S);
+    let tried = FINE.map(|f| (coarse_s + f * near_s).max(0.0));
+    let settle_s = settle_s.min(1.5 * coarse_s + 0.01);
+    let jobs: Vec<Vec<Line>> = FLOWS_MM3_S.iter().map(|flows| bench.lines(&tried, *flows, settle_s)).collect();
+    let printed = work.each("pressure advance, lines", (0.3, 0.6), &jobs, |lines| bench.print(lines, work))?;
+    let mut by_flow = Vec::new();
+    let mut chords = Vec::new();
+    let mut middle = None;
+    for (i, (printed, lines)) in printed.into_iter().zip(&jobs).enumerate() {
+        let Some((readings, print)) = printed else { return Ok(None) };
+        let (at_s, half_s) = zero(lines, &readings, |r| r.off_s);
+        by_flow.push((FLOWS_MM3_S[i].1, at_s));
+        chords.push((FLOWS_MM3_S[i], at_s));
+        if i == MIDDLE {
+            middle = Some((at_s.max(0.0), half_s));
+        }
+        digest.add(&print);
+    }
+    let (advance_s, uncertainty_s) = middle.ok_or_else(|| Failure("no line was printed".into()))?;
+    (work.tell)("pressure advance, the curve", 0.6);
+    let shown = [0.0, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5].map(|f| f * advance_s);
+    let mut lines = bench.lines(&shown, FLOWS_MM3_S[MIDDLE], settle_s);
+    lines.extend(
+        bench.lines(&[before_s], FLOWS_MM3_S[MIDDLE], settle_s).into_iter().map(|l| bench.moved(l, shown.len())),
+    );
+    let Some((readings, _)) = bench.print(&lines, work)? else { return Ok(None) };
+    let curve = lines.iter().zip(&readings).take(shown.len()).map(|(l, r)| (l.advance_s, r.error_mm)).collect();
+    let as_was = format!("as it was, {before_s:.3} s");
+    let picked = [(0, "0 s".to_string()), (shown.len(), as_was), (4, format!("tuned, {advance_s:.3} s"))];
+    let widths = picked.map(|(i, name)| (name, readings[i].widths.clone())).to_vec();
+    (work.tell)("pressure advance, the tower", 0.8);
+    let Some(tower) = bench.tower(&TOWER.map(|f| f * advance_s), work)? else { return Ok(None) };
+    (work.tell)("pressure advance", 1.0);
+    Ok(Some(Answer {
+        advance_s,
+        uncertainty_s,
+        before_s,
+        smooth_time_s: bench.smooth_time_s,
+        power_index: power_index(&chords),
+        by_flow,
+        curve,
+        lines: widths,
+        tower,
+        temperature_c: options.temperature_c,
+        fingerprint: digest.hex(),
+    }))
+}
+
+/// Where the readings cross 0, and half of its 95 % interval: by medians, since a line may have gone wrong.
+fn zero(lines: &[Line], readings: &[Reading], of: impl Fn(&Reading) -> f64) -> (f64, f64) {
+    let points: Vec<(f64, f64)> = lines.iter().zip(readings).map(|(l, r)| (l.advance_s, of(r))).collect();
+    let pairs = points.iter().enumerate().flat_map(|(i, a)| points[i + 1..].iter().map(move |b| (a, b)));
+    let slope = median(pairs.filter(|(a, b)| b.0 > a.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect());
+    // It is -1 by theory; one that is far from it says that the lines did not settle.
+    let slope = if (-1.5..-0.5).contains(&slope) { slope } else { -1.0 };
+    let crossings: Vec<f64> = points.iter().map(|p| p.0 - p.1 / slope).collect();
+    let at = median(crossings.clone());
+    let off = median(crossings.iter().map(|c| (c - at).abs()).collect());
+    // A median of n has an error of 1.25 sigma/sqrt(n); sigma is 1.48 times the median of what is off.
+    (at, 1.96 * 1.25 * 1.48 * off / (points.len().max(1) as f64).sqrt())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    if n == 0 {
+        return f64::NAN;
+    }
+    0.5 * (values[(n - 1) / 2] + values[n / 2])
+}
+
+/// n of s = c v^n from the chords between the speeds, by the ratio of the first and the last.
+fn power_index(chords: &[((f64, f64), f64)]) -> f64 {
+    let (Some(first), Some(last)) = (chords.first(), chords.last()) else { return 1.0 };
+    let chord = |(slow, fast): (f64, f64), n: f64| (libm::pow(fast, n) - libm::pow(slow, n)) / (fast - slow);
+    let ratio = first.1 / last.1;
+    if !(ratio.is_finite() && ratio > 0.0) {
+        return 1.0;
+    }
+    // The ratio falls steadily with n, and is 1 at 1.
+    let (mut low, mut high) = (0.1, 1.0);
+    for _ in 0..60 {
+        let n = 0.5 * (low + high);
+        if chord(first.0, n) / chord(last.0, n) > ratio { low = n } else { high = n }
+    }
+    0.5 * (low + high)
+}
+
+impl Bench<'_> {
+    /// A line for each pressure advance, one behind the other in Y.
+    fn lines(&self, advances_s: &[f64], (slow, fast): (f64, f64), settle_s: f64) -> Vec<Line> {
+        let area = self.section.area_mm2();
+        let (slow_mm_s, fast_mm_s) = (slow / area, fast / area);
+        let part_s = SETTLES * settle_s + self.smooth_time_s + RAMP_S;
+        let [low, high] = self.printer.reach_mm();
+        // Where the bed is too short for it, all goes slower.
+        let wanted = part_s * (fast_mm_s + 2.0 * slow_mm_s);
+        let scale = ((high[0] - low[0]) / wanted).min(1.0);
+        let (slow_mm_s, fast_mm_s) = (slow_mm_s * scale, fast_mm_s * scale);
+        let ends = [slow_mm_s, fast_mm_s, slow_mm_s].map(|v| v * part_s);
+        let middle = self.printer.middle_mm();
+        let long = ends.iter().sum::<f64>();
+        let deep = advances_s.len() as f64 * SPACING_MM;
+        let line = |(i, k): (usize, &f64)| Line {
+            advance_s: *k,
+            slow_mm_s,
+            fast_mm_s,
+            ends_mm: [ends[0], ends[0] + ends[1], long],
+            start_mm: [middle[0] - 0.5 * long, middle[1] - 0.5 * deep + i as f64 * SPACING_MM],
+        };
+        advances_s.iter().enumerate().map(line).collect()
+    }
+
+    /// The same line, some places further.
+    fn moved(&self, line: Line, places: usize) -> Line {
+        Line { start_mm: [line.start_mm[0], line.start_mm[1] + (places as f64 / 2.0 + 1.0) * SPACING_MM], ..line }
+    }
+
+    fn job(&self, gcode: String) -> Job {
+        let mut machine = self.printer.machine.clone();
+        // A bed that is not flat would be seen in the widths; on the machine a mesh takes it out.
+        machine.bed_surface = BedSurface::flat();
+        let middle = self.printer.middle_mm();
+        let celsius = self.options.temperature_c;
+        let heat = [
+            format!("SET_HEATER_TEMPERATURE HEATER=extruder TARGET={celsius}"),
+            format!("TEMPERATURE_WAIT SENSOR=extruder MINIMUM={} MAXIMUM={}", celsius - 1.0, celsius + 3.0),
+        ];
+        Job {
+            machine: Some(machine),
+            start_mm: Some([middle[0], middle[1], 10.0]),
+            story: vec![Act::Gcode(heat.to_vec()), Act::Wait(30.0), Act::Print(PRINT.into())],
+            print: gcode,
+            record: true,
+            sample_hz: 200.0,
+            ..Job::default()
+        }
+    }
+
+    fn e_per_mm(&self) -> f64 {
+        self.section.area_mm2() / self.filament_mm2
+    }
+
+    fn gcode(&self, lines: &[Line]) -> String {
+        let mut text = format!("G90\nM83\nG1 Z{} F600\n", self.section.height_mm);
+        // The first line fills the nozzle, and is not looked at.
+        let primer = lines.first().map(|l| Line { start_mm: [l.start_mm[0], l.start_mm[1] - 2.0 * SPACING_MM], ..*l });
+        for line in primer.iter().chain(lines) {
+            let [x, y] = line.start_mm;
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "SET_PRESSURE_ADVANCE ADVANCE={}\nG1 X{x:.3} Y{y:.3} F6000", line.advance_s);
+            let mut from = 0.0;
+            for (to, speed) in line.ends_mm.iter().zip([line.slow_mm_s, line.fast_mm_s, line.slow_mm_s]) {
+                let e = (to - from) * self.e_per_mm();
+                let _ = writeln!(text, "G1 X{:.3} E{e:.5} F{:.1}", x + to, speed * 60.0);
+                from = *to;
+            }
+        }
+        text
+    }
+
+    /// Prints lines, and reads them; None: stopped.
+    fn print(&self, lines: &[Line], work: &Work) -> Result<Option<(Vec<Reading>, String)>, Failure> {
+        let Some(run) = self.printer.run(&self.job(self.gcode(lines)), work)? else { return Ok(None) };
+        let beads: Vec<Bead> = run.reader()?.all::<Bead>().collect::<Result<_, _>>()?;
+        let readings = lines.iter().map(|line| self.read(line, &beads)).collect::<Result<_, _>>()?;
+        Ok(Some((readings, run.outcome.fingerprint)))
+    }
+
+    fn read(&self, line: &Line, beads: &[Bead]) -> Result<Reading, Failure> {
+        let [x0, y0] = line.start_mm;
+        // What leaks on the way back to the next line lies on this one, too: it was laid from right to left.
+        let near = |mm: [f64; 3]| (mm[1] - y0).abs() < 0.4 * SPACING_MM;
+        let on_line = |b: &&Bead| near(b.from_mm) && near(b.to_mm) && b.to_mm[0] > b.from_mm[0];
+        let asked = self.section.area_mm2();
+        // From the end of the first settling to the end of the line, cut in the fast part's last steady stretch.
+        let [a, b, c] = line.ends_mm;
+        let lead = |v: f64| v * (self.smooth_time_s + 0.5 * RAMP_S);
+        let cuts = [a - lead(line.slow_mm_s), b - lead(line.fast_mm_s), c - lead(line.slow_mm_s)];
+        let (mut missing, mut squares, mut length) = ([0.0; 2], 0.0, 0.0);
+        let mut widths = Vec::new();
+        for bead in beads.iter().filter(on_line) {
+            let (from, to) = (bead.from_mm[0] - x0, bead.to_mm[0] - x0);
+            let excess = area_mm2(bead.width_mm, bead.height_mm) - asked;
+            for (part, sum) in missing.iter_mut().enumerate() {
+                let inside = to.min(cuts[part + 1]) - from.max(cuts[part]);
+                *sum -= excess * inside.max(0.0);
+            }
+            let inside = (to.min(cuts[2]) - from.max(cuts[0])).max(0.0);
+            let off = excess / self.section.height_mm;
+            squares += off * off * inside;
+            length += inside;
+            widths.push((0.5 * (from + to), bead.width_mm));
+        }
+        if length < 0.5 * (cuts[2] - cuts[0]) {
+            return Err(Failure("the lines did not come out: is the hot end hot, and does the extruder turn?".into()));
+        }
+        let jump = (line.fast_mm_s - line.slow_mm_s) * self.e_per_mm();
+        let [rising_s, falling_s] = [missing[0], -missing[1]].map(|m| m / (self.filament_mm2 * jump));
+        Ok(Reading { rising_s, off_s: 0.5 * (rising_s + falling_s), error_mm: (squares / length).sqrt(), widths })
+    }
+
+    /// Squares one over another, a few layers for each pressure advance; the error of the width on all sides.
+    fn tower(&self, advances_s: &[f64], work: &Work) -> Result<Option<Vec<(f64, f64)>>, Failure> {
+        const SIDE_MM: f64 = 30.0;
+        const LAYERS: usize = 3;
+        const SEAM_MM: f64 = 6.0;
+        let middle = self.printer.middle_mm();
+        let (h, speed) = (self.section.height_mm, FLOWS_MM3_S[MIDDLE].1 / self.section.area_mm2());
+        let (low, high) = (middle.map(|m| m - 0.5 * SIDE_MM), middle.map(|m| m + 0.5 * SIDE_MM));
+        let mut text = format!("G90\nM83\nG1 X{:.3} Y{:.3} F6000\n", low[0], low[1]);
+        for (i, advance_s) in advances_s.iter().enumerate() {
+            let _ = writeln!(text, "SET_PRESSURE_ADVANCE ADVANCE={advance_s}");
+            for layer in 0..LAYERS {
+                let z = h * (1 + i * LAYERS + layer) as f64;
+                let e = SIDE_MM * self.e_per_mm();
+                let f = speed * 60.0;
+                let _ = writeln!(text, "G1 Z{z:.3} F600");
+                for [x, y] in [[high[0], low[1]], [high[0], high[1]], [low[0], high[1]], [low[0], low[1]]] {
+                    let _ = writeln!(text, "G1 X{x:.3} Y{y:.3} E{e:.5} F{f:.1}");
+                }
+            }
+        }
+        let Some(run) = self.printer.run(&self.job(text), work)? else { return Ok(None) };
+        let mut sums = vec![(0.0, 0.0); advances_s.len()];
+        for bead in run.reader()?.all::<Bead>() {
+            let bead = bead?;
+            let layer = (bead.to_mm[2] / h).round() as usize;
+            // The first layer of each comes from another advance.
+            let Some(i) = layer.checked_sub(1).filter(|l| l % LAYERS > 0).map(|l| l / LAYERS) else { continue };
+            let length = (bead.to_mm[0] - bead.from_mm[0]).hypot(bead.to_mm[1] - bead.from_mm[1]);
+            let off = (area_mm2(bead.width_mm, bead.height_mm) - self.section.area_mm2()) / bead.height_mm.max(0.02);
+            // Where the layer changes the head stops, which no pressure advance foresees.
+            let seam = bead.to_mm[0] - low[0] + (bead.to_mm[1] - low[1]) < SEAM_MM;
+            if let Some(sum) = sums.get_mut(i).filter(|_| !seam) {
+                *sum = (sum.0 + off * off * length, sum.1 + length);
+            }
+        }
+        let error = |(squares, length): &(f64, f64)| (squares / length.max(1e-9)).sqrt();
+        Ok(Some(advances_s.iter().copied().zip(sums.iter().map(error)).collect()))
+    }
+}

@@ -1,0 +1,82 @@
+//! Parts to try settings on: outlines at several speeds, printed where the tuner wants them.
+
+use std::fmt::Write;
+
+/// A closed outline about a middle, mm, and the speed it is printed at.
+struct Outline {
+    points: Vec<[f64; 2]>,
+    speed_mm_s: f64,
+}
+
+/// A line 0.45 mm wide and 0.2 mm high, in filament of 1.75 mm.
+const E_PER_MM: f64 = 0.033_84;
+const LAYER_MM: f64 = 0.2;
+/// Beside the outlines of one part.
+const GAP_MM: f64 = 2.0;
+
+/// Squares and an octagon, one inside the other: corners of 90 and 45 degrees at three speeds. What settings are searched
+/// on.
+pub fn search_part(middle: [f64; 2], size_mm: f64) -> String {
+    let mut outlines = Vec::new();
+    for (i, speed_mm_s) in [150.0, 100.0, 60.0].into_iter().enumerate() {
+        let half = 0.5 * size_mm - GAP_MM * 2.0 * i as f64;
+        outlines.push(Outline { points: regular(4, half * std::f64::consts::SQRT_2, 0.125), speed_mm_s });
+        outlines.push(Outline { points: regular(8, half - GAP_MM, 0.0625), speed_mm_s });
+    }
+    gcode(middle, &outlines)
+}
+
+/// A turned hexagon, a turned rectangle and a comb, at other speeds: what settings are validated on.
+pub fn other_part(middle: [f64; 2], size_mm: f64) -> String {
+    let half = 0.5 * size_mm;
+    let turned = |points: Vec<[f64; 2]>, turn: f64| -> Vec<[f64; 2]> {
+        let (s, c) = (std::f64::consts::TAU * turn).sin_cos();
+        points.into_iter().map(|[x, y]| [c * x - s * y, s * x + c * y]).collect()
+    };
+    let long = vec![
+        [-0.7 * half, -0.3 * half],
+        [0.7 * half, -0.3 * half],
+        [0.7 * half, 0.3 * half],
+        [-0.7 * half, 0.3 * half],
+    ];
+    let mut comb = vec![[-0.6 * half, -0.6 * half], [0.6 * half, -0.6 * half]];
+    for tooth in 0..4 {
+        let x = 0.6 * half - f64::from(tooth) * 0.3 * half;
+        let y = if tooth % 2 == 0 { 0.6 * half } else { 0.2 * half };
+        comb.extend([[x, y], [x - 0.3 * half, y]]);
+    }
+    let outlines = [
+        Outline { points: turned(regular(6, half, 0.0), 0.03), speed_mm_s: 120.0 },
+        Outline { points: turned(long, 0.07), speed_mm_s: 80.0 },
+        Outline { points: comb, speed_mm_s: 120.0 },
+        Outline { points: turned(regular(3, 0.9 * half, 0.0), 0.2), speed_mm_s: 200.0 },
+    ];
+    gcode(middle, &outlines)
+}
+
+/// Corners on a circle; `turn` in turns.
+fn regular(corners: u32, radius_mm: f64, turn: f64) -> Vec<[f64; 2]> {
+    let angle = |i: u32| std::f64::consts::TAU * (f64::from(i) / f64::from(corners) + turn);
+    (0..corners).map(|i| [radius_mm * libm::cos(angle(i)), radius_mm * libm::sin(angle(i))]).collect()
+}
+
+/// Each outline twice, so that its first corner is met at speed.
+fn gcode(middle: [f64; 2], outlines: &[Outline]) -> String {
+    let mut text = format!("G90\nM83\nG1 Z{LAYER_MM} F600\n;TYPE:External perimeter\n");
+    for outline in outlines {
+        let place = |p: &[f64; 2]| [middle[0] + p[0], middle[1] + p[1]];
+        let Some(start) = outline.points.last().map(place) else { continue };
+        let feed = outline.speed_mm_s * 60.0;
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "G1 X{:.3} Y{:.3} F12000", start[0], start[1]);
+        let mut at = start;
+        for _ in 0..2 {
+            for to in outline.points.iter().map(place) {
+                let e = E_PER_MM * (to[0] - at[0]).hypot(to[1] - at[1]);
+                let _ = writeln!(text, "G1 X{:.3} Y{:.3} E{e:.5} F{feed:.0}", to[0], to[1]);
+                at = to;
+            }
+        }
+    }
+    text
+}

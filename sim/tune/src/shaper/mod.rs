@@ -1,0 +1,452 @@
+//! Which input shaper: screened in closed form, predicted on the print's own moves, verified in the twin, and validated
+//! on what was not searched on.
+//!
+//! ```text
+//! SHAPER_CALIBRATE in the twin -> what the peer recommends
+//! every type, frequency, damping -> residual of the modes over their spread -> the best few an axis
+//!   -> the print's planned moves through the modes -> the best few pairs -> printed in the twin -> the choice
+//!   -> other parts, places, belts, masses: choice against peer
+//! ```
+//! The choice never has a lower suggested acceleration than the peer's recommendation, on either axis, and is taken only
+//! if its walls ring less in the twin, at the same acceleration and at its own; else the peer's stays.
+
+pub mod candidate;
+pub mod peer;
+pub mod trial;
+
+use drydock_analysis::Study;
+use drydock_motion::shapers::Pulses;
+use drydock_plant::frame::Mode;
+
+use crate::predict::{Path, Ringing};
+use crate::printer::{Change, Printer};
+use crate::{Digest, Failure, Work};
+use candidate::{PEER_DAMPING, Screened, Shaper, screen};
+use peer::Peer;
+use trial::{Trial, ringing, softened};
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A print whose walls count, in place of the built-in part.
+    pub gcode: Option<String>,
+}
+
+/// A pair of shapers with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Ranked {
+    pub pair: [Shaper; 2],
+    /// Of each axis, mm/s^2.
+    pub max_accel_mm_s2: [f64; 2],
+    pub smoothing_mm: [f64; 2],
+    /// By the modes alone, mean over their spread.
+    pub predicted: Ringing,
+    /// In the twin.
+    pub verified: Option<Ringing>,
+}
+
+impl Ranked {
+    /// The suggested max_accel: that of the axis which allows less.
+    pub fn accel_mm_s2(&self) -> f64 {
+        self.max_accel_mm_s2[0].min(self.max_accel_mm_s2[1])
+    }
+}
+
+/// A candidate of one axis in the view of what is to be had for what.
+#[derive(Clone, Debug)]
+pub struct Point {
+    pub axis: usize,
+    pub shaper: Shaper,
+    /// Share of the ringing that is left, over the spread of the frequencies.
+    pub left: f64,
+    pub smoothing_mm: f64,
+    pub max_accel_mm_s2: f64,
+    /// The part takes so long at that acceleration, s.
+    pub print_s: f64,
+    /// None is better in one respect and not worse in another.
+    pub best: bool,
+}
+
+/// One condition that was not searched on.
+#[derive(Clone, Debug)]
+pub struct Validation {
+    pub condition: String,
+    pub choice: Ringing,
+    pub peer: Ringing,
+}
+
+impl Validation {
+    pub fn is_better(&self) -> bool {
+        self.choice.rms_um <= self.peer.rms_um
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub before: Ranked,
+    pub peer: Ranked,
+    pub choice: Ranked,
+    /// The choice is the peer's own.
+    pub kept_peer: bool,
+    /// Best first; choice and peer are among them.
+    pub ranked: Vec<Ranked>,
+    pub points: Vec<Point>,
+    pub validation: Vec<Validation>,
+    /// Frequency, Hz, and normalised density, X and Y.
+    pub spectra: [Vec<(f64, f64)>; 2],
+    /// The part as it was, and as it will be.
+    pub study: Option<Study>,
+    pub printed: String,
+    pub fingerprint: String,
+    /// It was stopped before everything was validated.
+    pub cut_short: bool,
+}
+
+impl Answer {
+    pub fn changes(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (axis, s) in ["x", "y"].iter().zip(&self.choice.pair) {
+            let mut set = |option: &str, value: String| {
+                changes.push(Change::new("input_shaper", &format!("{option}_{axis}"), value));
+            };
+            set("shaper_type", s.kind.clone());
+            set("shaper_freq", format!("{:.1}", s.freq_hz));
+            if s.damping != PEER_DAMPING || self.peer.pair.iter().any(|p| p.damping != PEER_DAMPING) {
+                set("damping_ratio", format!("{}", s.damping));
+            }
+        }
+        changes
+    }
+
+    /// How many of the conditions that were not searched on ring less than with the peer's, 0 to 1.
+    pub fn confidence(&self) -> f64 {
+        let better = self.validation.iter().filter(|v| v.is_better()).count();
+        better as f64 / self.validation.len().max(1) as f64
+    }
+
+    /// One paragraph.
+    pub fn explanation(&self) -> String {
+        let um = |r: &Ranked| r.verified.unwrap_or(r.predicted);
+        let (was, peer, now) = (um(&self.before), um(&self.peer), um(&self.choice));
+        let names = |r: &Ranked| format!("{} on X and {} on Y", r.pair[0].name(), r.pair[1].name());
+        if self.kept_peer {
+            return format!(
+                "SHAPER_CALIBRATE's own recommendation, {}, is kept: of the candidates that allow at least its acceleration \
+                 none rang less in the twin both at the same acceleration and at its own. The walls of {} ring with \
+                 {:.1} um rms ({:.1} um before).",
+                names(&self.peer),
+                self.printed,
+                now.rms_um,
+                was.rms_um
+            );
+        }
+        let better = self.validation.iter().filter(|v| v.is_better()).count();
+        format!(
+            "{}: the walls of {} ring with {:.1} um rms (peak {:.1}), against {:.1} ({:.1}) with SHAPER_CALIBRATE's \
+             recommendation, {}, and {:.1} ({:.1}) before. Corners are rounded no more than with the recommendation: up to \
+             {:.0} mm/s^2 instead of {:.0}. It also rings less in {} of {} conditions that it was not searched on: other \
+             parts and places, worn belts, more mass, less damping.",
+            names(&self.choice),
+            self.printed,
+            now.rms_um,
+            now.peak_um,
+            peer.rms_um,
+            peer.peak_um,
+            names(&self.peer),
+            was.rms_um,
+            was.peak_um,
+            self.choice.accel_mm_s2(),
+            self.peer.accel_mm_s2(),
+            better,
+            self.validation.len(),
+        )
+    }
+}
+
+/// Candidates an axis that go on to the print's own moves, and how many of these go on to pairs.
+const SCREENED: usize = 10;
+const AXIS_BEST: usize = 3;
+/// Pairs that are printed in the twin.
+const VERIFIED: usize = 8;
+/// The frequencies over which prediction and print are averaged.
+const SPREAD: [f64; 3] = [0.94, 1.0, 1.06];
+/// A choice allows at least so much more acceleration than the peer's: a new measurement would move that by as much.
+const ACCEL_MARGIN: f64 = 1.01;
+/// So much less it must ring, by the least favourable of its figures, to be worth a change.
+const WORTH: f64 = 0.99;
+/// Accelerations at which the part's time is known, mm/s^2.
+const ACCELS: [f64; 5] = [1000.0, 2000.0, 4000.0, 8000.0, 16000.0];
+
+struct Search<'a> {
+    printer: &'a Printer,
+    path: Path,
+    scv_mm_s: f64,
+    work: &'a Work<'a>,
+}
+
+/// None: stopped before there was anything to say.
+pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<Answer>, Failure> {
+    (work.tell)("SHAPER_CALIBRATE in the twin", 0.0);
+    let Some(peer) = peer::calibrate(printer, work)? else { return Ok(None) };
+    with_peer(printer, options, &peer, work)
+}
+
+/// With a calibration that was made before.
+pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work) -> Result<Option<Answer>, Failure> {
+    let mut digest = Digest::default();
+    digest.add(&peer.fingerprint);
+    let trial = match &options.gcode {
+        Some(gcode) => Trial::of_print(gcode),
+        None => Trial::search(printer),
+    };
+    let before = configured(printer);
+    (work.tell)("printing as it is", 0.3);
+    let Some(as_was) = trial.run(printer, &before, work)? else { return Ok(None) };
+    digest.add(&as_was.outcome.fingerprint);
+    let path = Path::of(&mut as_was.reader()?)?;
+    let scv_mm_s = printer.number("printer", "square_corner_velocity").unwrap_or(5.0);
+    let search = Search { printer, path, scv_mm_s, work };
+    let times = search.times(&trial)?;
+    let rank = |pair: &[Shaper; 2]| search.rank(pair);
+    let before = Ranked { verified: Some(ringing(&as_was)?), ..rank(&before) };
+    let peers = rank(&peer.shapers);
+    (work.tell)("screening", 0.42);
+    let screened = [0, 1].map(|axis| screen(&printer.machine.modes, axis, scv_mm_s));
+    let pairs = search.pairs(&screened, &peers)?;
+    let points = points(&screened, &times);
+
+    // Printed in the twin: the peer's, and the best few, each with the modes where they are, lower and higher.
+    let mut printed = vec![peers];
+    printed.extend(pairs.iter().take(VERIFIED).cloned());
+    let states = SPREAD.map(|by| trial.clone().softened(printer, [by; 3], 1.0));
+    let jobs: Vec<(&Ranked, &Trial)> = printed.iter().flat_map(|r| states.iter().map(move |s| (r, s))).collect();
+    let seen = work.each("printing the best few", (0.5, 0.7), &jobs, |(ranked, trial)| {
+        let Some(run) = trial.run(printer, &ranked.pair, work)? else { return Ok(None) };
+        Ok(Some((ringing(&run)?, run.outcome.fingerprint)))
+    })?;
+    for (ranked, seen) in printed.iter_mut().zip(seen.chunks(states.len())) {
+        let Some(seen) = seen.iter().cloned().collect::<Option<Vec<_>>>() else { continue };
+        seen.iter().for_each(|(_, fingerprint)| digest.add(fingerprint));
+        ranked.verified = Some(Ringing::mean(seen.iter().map(|(ringing, _)| *ringing)));
+    }
+    if printed[0].verified.is_none() {
+        return Ok(None);
+    }
+    let chosen = choose(&printed);
+    let (peers, choice) = (printed[0].clone(), printed[chosen].clone());
+
+    let others = Trial::others(printer);
+    let jobs: Vec<(&Trial, &[Shaper; 2])> = others.iter().flat_map(|t| [(t, &choice.pair), (t, &peers.pair)]).collect();
+    let seen = match chosen {
+        0 => Vec::new(),
+        _ => work.each("validating", (0.7, 0.97), &jobs, |(trial, pair)| trial.ringing(printer, pair, work))?,
+    };
+    let validation: Vec<Validation> = others
+        .iter()
+        .zip(seen.chunks(2))
+        .filter_map(|(trial, seen)| {
+            Some(Validation { condition: trial.name.clone(), choice: seen[0]?, peer: seen[1]? })
+        })
+        .collect();
+    // What does not hold elsewhere is not worth a change: the mean over all conditions decides.
+    let mean = |of: fn(&Validation) -> f64| validation.iter().map(of).sum::<f64>();
+    let fails = mean(|v| v.choice.rms_um / v.peer.rms_um.max(1e-3)) > validation.len() as f64
+        || mean(|v| v.choice.peak_um / v.peer.peak_um.max(1e-3)) > 1.02 * validation.len() as f64;
+    let chosen = if fails { 0 } else { chosen };
+    (work.tell)("before and after", 0.97);
+    let study = match trial.run(printer, &printed[chosen].pair, work)? {
+        Some(after) => {
+            let (mut a, mut b) = (as_was.reader()?, after.reader()?);
+            Some(Study::of(&mut [("before", &mut a), ("tuned", &mut b)], &drydock_analysis::Options::default())?)
+        }
+        None => None,
+    };
+    let choice = printed[chosen].clone();
+    let mut ranked = printed;
+    ranked.extend(pairs.into_iter().skip(VERIFIED).take(6));
+    ranked.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
+    (work.tell)("shaper", 1.0);
+    Ok(Some(Answer {
+        before,
+        peer: peers,
+        choice,
+        kept_peer: chosen == 0,
+        ranked,
+        points,
+        validation,
+        spectra: peer.spectra.clone(),
+        study,
+        printed: trial.name,
+        fingerprint: digest.hex(),
+        cut_short: work.stopped(),
+    }))
+}
+
+fn worth(ranked: &Ranked) -> f64 {
+    let r = ranked.verified.unwrap_or(ranked.predicted);
+    (r.rms_um * r.peak_um).sqrt()
+}
+
+/// The pair that does best against the first, the peer's, by the least favourable of its figures; that, where none does.
+fn choose(printed: &[Ranked]) -> usize {
+    let Some((peer, seen)) = printed.first().and_then(|p| Some((p, p.verified?))) else { return 0 };
+    let against = |r: &Ranked| {
+        let Some(own) = r.verified else { return f64::INFINITY };
+        // Ringing grows with the acceleration: so it would be at its own.
+        let faster = (r.accel_mm_s2() / peer.accel_mm_s2()).max(1.0);
+        let figures = [
+            faster * own.rms_um / seen.rms_um,
+            faster * own.peak_um / seen.peak_um,
+            faster * r.predicted.rms_um / peer.predicted.rms_um,
+            own.off_um / seen.off_um,
+        ];
+        figures.into_iter().fold(0.0, f64::max)
+    };
+    let best = (1..printed.len()).min_by(|a, b| against(&printed[*a]).total_cmp(&against(&printed[*b])));
+    best.filter(|i| against(&printed[*i]) <= WORTH).unwrap_or(0)
+}
+
+/// What printer.cfg says.
+fn configured(printer: &Printer) -> [Shaper; 2] {
+    ["x", "y"].map(|axis| {
+        let number = |option: &str| printer.number("input_shaper", &format!("{option}_{axis}"));
+        let kind = printer.text("input_shaper", &format!("shaper_type_{axis}"));
+        let kind = kind.or(printer.text("input_shaper", "shaper_type")).unwrap_or("mzv");
+        Shaper {
+            kind: kind.trim().to_lowercase(),
+            freq_hz: number("shaper_freq").unwrap_or(0.0),
+            damping: number("damping_ratio").unwrap_or(PEER_DAMPING),
+        }
+    })
+}
+
+impl Search<'_> {
+    fn rank(&self, pair: &[Shaper; 2]) -> Ranked {
+        Ranked {
+            max_accel_mm_s2: [0, 1].map(|i| pair[i].max_accel_mm_s2(self.scv_mm_s)),
+            smoothing_mm: [0, 1].map(|i| pair[i].smoothing_mm(self.scv_mm_s)),
+            predicted: self.predict(pair),
+            verified: None,
+            pair: pair.clone(),
+        }
+    }
+
+    /// Ringing on the print's own moves, root of the mean square over the spread of the frequencies.
+    fn predict(&self, pair: &[Shaper; 2]) -> Ringing {
+        let pulses: [Option<Pulses>; 2] = [0, 1].map(|i| pair[i].pulses());
+        let seen = SPREAD.map(|by| {
+            let modes: Vec<Mode> = softened(&self.printer.machine, [by; 3], 1.0);
+            self.path.ringing(&modes, &pulses)
+        });
+        let mean =
+            |of: fn(&Ringing) -> f64| (seen.iter().map(|r| of(r).powi(2)).sum::<f64>() / seen.len() as f64).sqrt();
+        Ringing { peak_um: mean(|r| r.peak_um), rms_um: mean(|r| r.rms_um), off_um: mean(|r| r.off_um) }
+    }
+
+    /// Pairs that allow the peer's acceleration on each axis, best first.
+    fn pairs(&self, screened: &[Vec<Screened>; 2], peer: &Ranked) -> Result<Vec<Ranked>, Failure> {
+        let mut best: [Vec<Shaper>; 2] = [Vec::new(), Vec::new()];
+        for axis in 0..2 {
+            let accel = peer.max_accel_mm_s2[axis];
+            // At its own acceleration, since that is what it is chosen for.
+            let own = |s: &Screened| s.score * (s.max_accel_mm_s2 / accel).max(1.0);
+            let mut fit: Vec<&Screened> =
+                screened[axis].iter().filter(|s| s.max_accel_mm_s2 >= ACCEL_MARGIN * accel).collect();
+            fit.sort_by(|a, b| own(a).total_cmp(&own(b)));
+            let tried: Vec<Shaper> = spread_out(&fit);
+            let pairs: Vec<[Shaper; 2]> = tried.iter().map(|s| with(&peer.pair, axis, s)).collect();
+            let ranked = self.ranked(&pairs, peer)?;
+            best[axis] = ranked.into_iter().take(AXIS_BEST).map(|r| r.pair[axis].clone()).collect();
+            // The peer's own with the other axis' best is worth a look, too.
+            best[axis].push(peer.pair[axis].clone());
+        }
+        let pairs: Vec<[Shaper; 2]> =
+            best[0].iter().flat_map(|x| best[1].iter().map(|y| [x.clone(), y.clone()])).collect();
+        self.ranked(&pairs, peer)
+    }
+
+    fn ranked(&self, pairs: &[[Shaper; 2]], peer: &Ranked) -> Result<Vec<Ranked>, Failure> {
+        let ranked = self.work.each("predicting", (0.45, 0.5), pairs, |pair| Ok(Some(self.rank(pair))))?;
+        let mut ranked: Vec<Ranked> = ranked.into_iter().flatten().collect();
+        let own = |r: &Ranked| worth(r) * (r.accel_mm_s2() / peer.accel_mm_s2()).max(1.0);
+        ranked.sort_by(|a, b| own(a).total_cmp(&own(b)));
+        Ok(ranked)
+    }
+
+    /// How long the part takes by acceleration, mm/s^2 and s.
+    fn times(&self, trial: &Trial) -> Result<Vec<(f64, f64)>, Failure> {
+        let max_accel = self.printer.number("printer", "max_accel").unwrap_or(3000.0);
+        let jobs: Vec<(f64, Trial)> =
+            ACCELS.iter().map(|a| (*a, trial.clone().slower(self.printer, a / max_accel))).collect();
+        let none = [Shaper::none(), Shaper::none()];
+        let times = self.work.each("how long it takes", (0.34, 0.42), &jobs, |(accel, trial)| {
+            let Some(run) = trial.run(self.printer, &none, self.work)? else { return Ok(None) };
+            Ok(Some((*accel, Path::of(&mut run.reader()?)?.print_s())))
+        })?;
+        Ok(times.into_iter().flatten().collect())
+    }
+}
+
+fn with(pair: &[Shaper; 2], axis: usize, shaper: &Shaper) -> [Shaper; 2] {
+    let mut pair = pair.clone();
+    pair[axis] = shaper.clone();
+    pair
+}
+
+/// The first of a sorted list that differ: in type, or by 2 Hz, or in damping; no type takes more than half.
+fn spread_out(sorted: &[&Screened]) -> Vec<Shaper> {
+    let mut taken: Vec<Shaper> = Vec::new();
+    for s in sorted {
+        let s = &s.shaper;
+        let near = |t: &&Shaper| t.kind == s.kind && (t.freq_hz - s.freq_hz).abs() < 2.0 && t.damping == s.damping;
+        let of_kind = taken.iter().filter(|t| t.kind == s.kind).count();
+        if taken.iter().find(near).is_none() && of_kind < SCREENED / 2 {
+            taken.push(s.clone());
+        }
+        if taken.len() == SCREENED {
+            break;
+        }
+    }
+    taken
+}
+
+/// The view of what is to be had for what: of each type and damping every 2 Hz, and which of them are best.
+fn points(screened: &[Vec<Screened>; 2], times: &[(f64, f64)]) -> Vec<Point> {
+    let mut points = Vec::new();
+    for (axis, screened) in screened.iter().enumerate() {
+        let is_best = |s: &Screened| {
+            !screened
+                .iter()
+                .any(|o| o.score < s.score && o.smoothing_mm < s.smoothing_mm && o.max_accel_mm_s2 > s.max_accel_mm_s2)
+        };
+        for (i, s) in screened.iter().enumerate() {
+            let best = is_best(s);
+            // What leaves most of the ringing is no candidate.
+            if s.score > 0.5 || !(best || i.is_multiple_of(5)) {
+                continue;
+            }
+            points.push(Point {
+                axis,
+                shaper: s.shaper.clone(),
+                left: s.score,
+                smoothing_mm: s.smoothing_mm,
+                max_accel_mm_s2: s.max_accel_mm_s2,
+                print_s: time_at(times, s.max_accel_mm_s2),
+                best,
+            });
+        }
+    }
+    points
+}
+
+/// Straight lines between what is known, over the logarithm of the acceleration.
+fn time_at(times: &[(f64, f64)], accel_mm_s2: f64) -> f64 {
+    let x = libm::log(accel_mm_s2.max(1.0));
+    let (Some(first), Some(last)) = (times.first(), times.last()) else { return f64::NAN };
+    for pair in times.windows(2) {
+        let (from, to) = (libm::log(pair[0].0), libm::log(pair[1].0));
+        if (from..=to).contains(&x) {
+            return pair[0].1 + (pair[1].1 - pair[0].1) * (x - from) / (to - from);
+        }
+    }
+    if x < libm::log(first.0) { first.1 } else { last.1 }
+}
