@@ -42,6 +42,7 @@ const TWIN: &str = "drydock-twin";
 const SCENARIO: &str = "drydock-scenario";
 const SWEEP: &str = "drydock-sweep";
 const ANALYSIS: &str = "drydock-analysis";
+const IDENTIFY: &str = "drydock-identify";
 const TUNE: &str = "drydock-tune";
 const PORT: &str = "drydock-port";
 const VIEW_MODEL: &str = "drydock-view-model";
@@ -76,6 +77,11 @@ const LAYERS: &[Layer] = &[
     Layer { name: SWEEP, may_use: &[HOST, PLANT, RECORDING, TWIN, SCENARIO], fence: Fence::Plain },
     Layer { name: ANALYSIS, may_use: &[RECORDING], fence: Fence::Spectra },
     Layer {
+        name: IDENTIFY,
+        may_use: &[MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS],
+        fence: Fence::Spectra,
+    },
+    Layer {
         name: TUNE,
         // The plant for its machine file: what is identified, perturbed and sent into every run.
         may_use: &[MOTION, HOST, PLANT, RECORDING, SCENARIO, SWEEP, ANALYSIS],
@@ -95,6 +101,7 @@ const LAYERS: &[Layer] = &[
             SCENARIO,
             SWEEP,
             ANALYSIS,
+            IDENTIFY,
             TUNE,
             PORT,
         ],
