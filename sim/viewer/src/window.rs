@@ -3,7 +3,7 @@
 use crate::beads::Bounds;
 use crate::camera::{Eye, Preset};
 use crate::hud::{self, HudPlugin, Panels};
-use crate::scene::{Comparing, SceneSystems, Session, Side, View};
+use crate::scene::{Comparing, Patience, SceneSystems, Session, Side, View};
 use crate::stage::{DrawPlugin, Rendering, SideCamera, camera, port};
 use bevy::prelude::*;
 use bevy::window::{FileDragAndDrop, PrimaryWindow, WindowResolution};
@@ -40,6 +40,7 @@ pub fn run(documents: Vec<Document>, rendering: Rendering) -> Result<(), String>
     .insert_resource(EguiGlobalSettings { auto_create_primary_context: false, ..default() })
     .add_plugins(DrawPlugin(rendering))
     .insert_resource(Session::new(documents))
+    .insert_resource(Patience(Duration::from_millis(12)))
     .insert_resource(Panels { state: kept.view, ..default() })
     .add_plugins(HudPlugin)
     .insert_resource(waiting())
@@ -249,7 +250,8 @@ fn pace(session: Res<Session>, mut settings: ResMut<WinitSettings>, cameras: Que
             || orbit.radius != Some(orbit.target_radius)
             || orbit.focus != orbit.target_focus
     });
-    let wanted = if session.playhead.is_playing() || turning { WinitSettings::continuous() } else { waiting() };
+    let busy = session.working.is_some();
+    let wanted = if session.playhead.is_playing() || turning || busy { WinitSettings::continuous() } else { waiting() };
     if settings.focused_mode != wanted.focused_mode {
         *settings = wanted;
     }
