@@ -12,9 +12,7 @@ use bevy::light::{CascadeShadowConfig, CascadeShadowConfigBuilder};
 use bevy::mesh::{Indices, PrimitiveTopology};
 use bevy::platform::time::Instant;
 use bevy::prelude::*;
-use drydock_view_model::{
-    ColourBy, Compare, Document, Kind, Legend, Machine, Map, Mode, ModeShake, Playhead, Pose,
-};
+use drydock_view_model::{ColourBy, Compare, Document, Kind, Legend, Machine, Map, Mode, ModeShake, Playhead, Pose};
 use std::ops::Range;
 use std::time::Duration;
 

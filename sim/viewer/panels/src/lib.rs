@@ -36,7 +36,9 @@ pub use outcome::{Curve, Figure, Outcome, TuningResult};
 pub use state::{Action, Around, Camera, CompareView, FrameFacts, Side, Theme, ViewState};
 
 use drydock_view_model::{Document, Playhead};
-use egui::{Align2, Area, Frame, Id, Label, LayerId, Margin, Order, Panel, ProgressBar, Rect, ScrollArea, Sense, UiBuilder};
+use egui::{
+    Align2, Area, Frame, Id, Label, LayerId, Margin, Order, Panel, ProgressBar, Rect, ScrollArea, Sense, UiBuilder,
+};
 
 /// What the panels keep from one frame to the next.
 pub struct Ui {

@@ -195,7 +195,13 @@ pub fn choose(ui: &mut Ui, doc: &Document, probe: &mut Probe) {
         Probe::Nozzle => "nozzle",
     };
     let button = egui::Button::new(RichText::new(name).small()).small();
-    if ui.add_enabled(probes.len() > 1, button).on_hover_text("The true nozzle, or what a chip measured\nFaint: it only passes on what drives it, as fast steps").clicked() {
+    if ui
+        .add_enabled(probes.len() > 1, button)
+        .on_hover_text(
+            "The true nozzle, or what a chip measured\nFaint: it only passes on what drives it, as fast steps",
+        )
+        .clicked()
+    {
         let now = probes.iter().position(|p| p == probe).unwrap_or(0);
         *probe = probes[(now + 1) % probes.len()];
     }
