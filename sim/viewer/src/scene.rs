@@ -491,7 +491,8 @@ fn colour(
     for side in sides.iter_mut() {
         let share = patience.work(|| side.document.prepare_values(by, 1));
         if share < 1.0 {
-            *working = Some((by.title().into(), share));
+            let reading = || (by.title().into(), share);
+            working.get_or_insert_with(reading);
             return;
         }
     }

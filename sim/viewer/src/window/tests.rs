@@ -12,13 +12,13 @@ use bevy::input::mouse::{MouseButtonInput, MouseMotion, MouseScrollUnit, MouseWh
 use bevy::input::touch::TouchPhase;
 use bevy::log::LogPlugin;
 use bevy::time::TimeUpdateStrategy;
-use bevy::window::{CursorMoved, ExitCondition};
+use bevy::window::{CursorMoved, ExitCondition, WindowEvent};
 use bevy::winit::WinitPlugin;
 use drydock_recording::{Bead, Command, End, Header, Move, State, Writer};
 use drydock_view_panels::{Side as PanelSide, ViewState};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// In the free rectangle between the panels.
 const VIEW: Vec2 = Vec2::new(660.0, 260.0);
@@ -149,14 +149,18 @@ impl Hand {
         let mut open = windows.single_mut(self.0.world_mut()).unwrap();
         let before = open.cursor_position().unwrap_or(at);
         open.set_cursor_position(Some(at));
-        self.send(CursorMoved { window, position: at, delta: Some(at - before) });
+        let moved = CursorMoved { window, position: at, delta: Some(at - before) };
+        self.send(WindowEvent::from(moved.clone()));
+        self.send(moved);
         self.send(MouseMotion { delta: at - before });
         self.frames(1);
     }
 
     fn button(&mut self, button: MouseButton, state: ButtonState) {
         let window = self.window();
-        self.send(MouseButtonInput { button, state, window });
+        let pressed = MouseButtonInput { button, state, window };
+        self.send(WindowEvent::from(pressed));
+        self.send(pressed);
         self.frames(1);
     }
 
@@ -429,7 +433,8 @@ fn a_changed_slider_prints_the_corner_again_and_what_is_chosen_goes_into_printer
 
     // The button at the panel's top.
     let before = std::fs::read_to_string(&config).unwrap();
-    let mut x = 1110.0;
+    // Right of "Reset".
+    let mut x = 1140.0;
     while hand.panels().facts.config_block.is_none() {
         assert!(x < 1300.0, "no button that writes: {:?}", hand.panels().facts.message);
         hand.click(Vec2::new(x, 43.0));
