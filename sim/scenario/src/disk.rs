@@ -118,10 +118,17 @@ pub fn backup_name(path: &Path) -> PathBuf {
     path.with_file_name(format!("{stem}-{}.cfg", stamp(seconds)))
 }
 
-/// Puts a new file in the place of an old one, which is kept under its [`backup_name`]; gives that name. There is a file
-/// of that name at every moment but the one between two renames.
+/// Puts a new file in the place of an old one, which is kept under its [`backup_name`], with a number where a file of the
+/// same second has that already; gives that name. There is a file at `path` at every moment but the one between two
+/// renames.
 pub fn replace_kept(path: &Path, content: &[u8]) -> std::io::Result<PathBuf> {
-    let (new, backup) = (path.with_extension("cfg.new"), backup_name(path));
+    let (new, mut backup) = (path.with_extension("cfg.new"), backup_name(path));
+    let stem = backup.file_stem().unwrap_or_default().display().to_string();
+    let mut nth = 1;
+    while backup.exists() {
+        nth += 1;
+        backup.set_file_name(format!("{stem}-{nth}.cfg"));
+    }
     std::fs::write(&new, content)?;
     std::fs::rename(path, &backup)?;
     std::fs::rename(&new, path)?;

@@ -49,7 +49,7 @@ fn panels(
     mut session: ResMut<Session>,
     mut panels: ResMut<Panels>,
     time: Res<Time<Real>>,
-    #[cfg(feature = "native")] tuning: Res<crate::tuning::Tuning>,
+    #[cfg(feature = "native")] mut tuning: ResMut<crate::tuning::Tuning>,
 ) -> Result {
     let context = contexts.ctx_mut()?;
     let Panels { ui, state, facts, free, hand } = &mut *panels;
@@ -57,6 +57,7 @@ fn panels(
     facts.frames_s = 1.0 / time.delta_secs().max(1e-6);
     facts.legend = session.sides.first().and_then(|side| side.legend.clone());
     facts.second = session.sides.get(1).map(|side| side.document.name().to_owned());
+    facts.progress = session.working.clone();
     facts.live = session.sides.first().is_some_and(|side| !side.document.is_finished());
     let Session { sides, playhead, .. } = &mut *session;
     let mut documents = sides.iter_mut().map(|side| &mut side.document);
@@ -75,7 +76,7 @@ fn panels(
             facts,
             &mut commands,
             #[cfg(feature = "native")]
-            &tuning,
+            &mut tuning,
         );
     }
     Ok(())
@@ -88,7 +89,7 @@ fn act(
     state: &ViewState,
     facts: &mut FrameFacts,
     commands: &mut Commands,
-    #[cfg(feature = "native")] tuning: &crate::tuning::Tuning,
+    #[cfg(feature = "native")] tuning: &mut crate::tuning::Tuning,
 ) {
     match action {
         Action::Open(path) => open(session, facts, Path::new(&path), false),
@@ -101,6 +102,7 @@ fn act(
                 commands.spawn(Screenshot::primary_window()).observe(save_to_disk(name));
             }
         }
+        Action::Dismiss => facts.message = None,
         // The view is read from the panels' state in every frame.
         Action::ColourBy(_) => {}
         #[cfg(feature = "native")]
@@ -112,8 +114,11 @@ fn act(
         #[cfg(feature = "native")]
         Action::WriteConfig(settings) => {
             let Some(side) = session.sides.first() else { return };
-            match tuning.config_block(&side.document, &settings) {
-                Ok(block) => facts.config_block = Some(block),
+            match tuning.write(&side.document, &settings) {
+                Ok(written) => {
+                    facts.message = Some(written.to_string());
+                    facts.config_block = Some(written.block);
+                }
                 Err(message) => facts.message = Some(message),
             }
         }

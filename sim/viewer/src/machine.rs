@@ -19,6 +19,24 @@ pub struct Dimensions {
     /// Where the nozzle can go.
     pub min: Vec3,
     pub max: Vec3,
+    /// Of a delta.
+    pub towers: Towers,
+}
+
+/// What a delta's reckoning goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Towers {
+    /// From the joints of the effector to those of the carriages, seen from above, with the nozzle in the middle.
+    pub radius: f32,
+    pub arms: [f32; 3],
+    /// Degrees from +X.
+    pub angles: [f32; 3],
+}
+
+impl Default for Towers {
+    fn default() -> Towers {
+        Towers { radius: 110.0, arms: [220.0; 3], angles: [210.0, 330.0, 90.0] }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,6 +91,9 @@ const BEAM: f32 = 20.0;
 /// From the nozzle's tip to the beam it rides on: back and up.
 const BACK: f32 = 38.0;
 const RISE: f32 = 32.0;
+/// Of a delta: from the nozzle to the joints of its effector, and from the joints of a carriage to its tower's middle.
+const HUB: f32 = 22.0;
+const CARRIAGE: f32 = 15.0;
 
 impl Shape {
     fn quad(&mut self, corners: [Vec3; 4], colour: [f32; 4]) {
@@ -163,13 +184,18 @@ impl Dimensions {
         self.max.x.abs().max(self.max.y.abs()).max(self.min.x.abs()).max(self.min.y.abs()).max(10.0)
     }
 
-    fn arm(&self) -> f32 {
-        2.0 * self.reach() + 40.0
+    fn arm(&self, tower: u8) -> f32 {
+        self.towers.arms[usize::from(tower % 3)]
     }
 
-    fn tower(&self, nth: u8) -> Vec3 {
-        let angle = (210.0 + 120.0 * f32::from(nth)).to_radians();
-        (self.reach() + 55.0) * Vec3::new(angle.cos(), angle.sin(), 0.0)
+    /// From the middle towards a tower.
+    fn outward(&self, tower: u8) -> Vec3 {
+        let angle = self.towers.angles[usize::from(tower % 3)].to_radians();
+        Vec3::new(angle.cos(), angle.sin(), 0.0)
+    }
+
+    fn tower(&self, tower: u8) -> Vec3 {
+        (self.towers.radius + HUB + CARRIAGE) * self.outward(tower)
     }
 
     /// Height of the frame: where its mode moves most.
@@ -177,7 +203,7 @@ impl Dimensions {
         match self.form {
             Form::Gantry => self.max.z + 110.0,
             Form::BedSlinger => self.max.z + 90.0,
-            Form::Delta => self.max.z + self.arm() + 60.0,
+            Form::Delta => self.max.z + self.towers.arms.into_iter().fold(0.0, f32::max) + 60.0,
         }
     }
 
@@ -327,9 +353,9 @@ impl Dimensions {
             Piece::Arm(arm) => {
                 let tower = arm / 2;
                 let side = if arm % 2 == 0 { 18.0 } else { -18.0 };
-                let out = self.tower(tower).normalize_or_zero();
+                let out = self.outward(tower);
                 let aside = Vec3::new(-out.y, out.x, 0.0) * side;
-                let from = tool + Vec3::new(0.0, 0.0, RISE) + out * 22.0 + aside;
+                let from = tool + Vec3::new(0.0, 0.0, RISE) + out * HUB + aside;
                 let to = self.carriage(tower, tool) + aside;
                 let way = to - from;
                 Place {
@@ -341,12 +367,12 @@ impl Dimensions {
         }
     }
 
+    /// The joints of its arms.
     fn carriage(&self, tower: u8, tool: Vec3) -> Vec3 {
-        let at = self.tower(tower);
-        let out = at.normalize_or_zero();
-        let flat = (at - out * 15.0 - (tool.with_z(0.0) + out * 22.0)).length();
-        let rise = (self.arm().powi(2) - flat * flat).max(0.0).sqrt();
-        (at - out * 15.0).with_z(tool.z + RISE + rise)
+        let out = self.outward(tower);
+        let flat = (out * self.towers.radius - tool.with_z(0.0)).length();
+        let rise = (self.arm(tower).powi(2) - flat * flat).max(0.0).sqrt();
+        (out * (self.towers.radius + HUB)).with_z(tool.z + RISE + rise)
     }
 }
 
@@ -392,10 +418,11 @@ mod tests {
     use super::*;
 
     fn each() -> [Dimensions; 3] {
+        let of = |form, min, max| Dimensions { form, min, max, towers: Towers::default() };
         [
-            Dimensions { form: Form::Gantry, min: Vec3::ZERO, max: Vec3::new(250.0, 250.0, 230.0) },
-            Dimensions { form: Form::BedSlinger, min: Vec3::ZERO, max: Vec3::new(220.0, 220.0, 250.0) },
-            Dimensions { form: Form::Delta, min: Vec3::new(-90.0, -90.0, 0.0), max: Vec3::new(90.0, 90.0, 300.0) },
+            of(Form::Gantry, Vec3::ZERO, Vec3::new(250.0, 250.0, 230.0)),
+            of(Form::BedSlinger, Vec3::ZERO, Vec3::new(220.0, 220.0, 250.0)),
+            of(Form::Delta, Vec3::new(-90.0, -90.0, 0.0), Vec3::new(90.0, 90.0, 300.0)),
         ]
     }
 
@@ -443,12 +470,23 @@ mod tests {
     }
 
     #[test]
-    fn the_arms_of_a_delta_keep_their_length() {
-        let machine = each()[2];
+    fn the_arms_of_a_delta_keep_their_length_and_its_carriages_are_where_the_reckoning_has_them() {
+        let towers = Towers { radius: 105.0, arms: [215.0, 216.0, 214.0], angles: [210.0, 330.5, 90.0] };
+        let machine = Dimensions { towers, ..each()[2] };
+        let reckoned = drydock_view_model::Delta {
+            radius_mm: 105.0,
+            arm_length_mm: [215.0, 216.0, 214.0],
+            tower_angle_deg: [210.0, 330.5, 90.0],
+        };
         for tool in [Vec3::ZERO, Vec3::new(60.0, 20.0, 10.0), Vec3::new(-40.0, 70.0, 200.0)] {
             for arm in 0..6 {
                 let place = machine.place(Piece::Arm(arm), tool);
-                assert!((place.stretch.z - machine.arm()).abs() < 0.1, "{} at {tool:?}", place.stretch.z);
+                assert!((place.stretch.z - machine.arm(arm / 2)).abs() < 0.1, "{} at {tool:?}", place.stretch.z);
+            }
+            let heights = reckoned.carriages_mm(tool.to_array().map(f64::from)).unwrap();
+            for (tower, height) in (0..3).zip(heights) {
+                let drawn = machine.place(Piece::Carriage(tower), tool).at.z - RISE;
+                assert!((f64::from(drawn) - height).abs() < 0.01, "{drawn} mm for {height} mm at {tool:?}");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The scene: up to two recordings, each with its part, its machine and its trail, as the playhead and the view want it.
 
-use crate::beads::{Beads, Bounds, Node};
-use crate::machine::{Dimensions, Form, Piece};
+use crate::beads::{BLOCK_ROWS, Beads, Bounds, Node, ROW};
+use crate::machine::{Dimensions, Form, Piece, Towers};
 use crate::materials::{BeadMaterial, FLAT, MachineMaterial, PLAIN, SHADOWED, Sway};
 use crate::part::{Looks, Part, Range32, Templates, Upload, map_image};
 use crate::print::Nodes;
@@ -10,9 +10,11 @@ use bevy::camera::visibility::{NoFrustumCulling, RenderLayers};
 use bevy::ecs::system::SystemParam;
 use bevy::light::{CascadeShadowConfig, CascadeShadowConfigBuilder};
 use bevy::mesh::{Indices, PrimitiveTopology};
+use bevy::platform::time::Instant;
 use bevy::prelude::*;
-use drydock_view_model::{ColourBy, Compare, Document, Kind, Legend, Machine, Map, Playhead, Pose};
+use drydock_view_model::{ColourBy, Compare, Document, Kind, Legend, Machine, Map, Mode, ModeShake, Playhead, Pose};
 use std::ops::Range;
+use std::time::Duration;
 
 /// What is to be seen, and how. The panels change it; the scene follows.
 #[derive(Resource, Clone, Debug, PartialEq)]
@@ -84,8 +86,27 @@ pub struct Session {
     pub sides: Vec<Side>,
     /// Of the first recording; the second follows by lines.
     pub playhead: Playhead,
+    /// What is being read, and the share that has been.
+    pub working: Option<(String, f32)>,
     /// Closed, and still in the scene.
     gone: Vec<Side>,
+}
+
+/// For so long a frame may be held up by reading the recording; what takes longer goes on in the next.
+#[derive(Resource, Clone, Copy, Debug)]
+pub struct Patience(pub Duration);
+
+impl Patience {
+    /// Does pieces of some work, each of which gives the share that is done, while there is time; gives the share.
+    fn work(self, mut piece: impl FnMut() -> f32) -> f32 {
+        let started = Instant::now();
+        loop {
+            let share = piece();
+            if share >= 1.0 || started.elapsed() > self.0 {
+                return share;
+            }
+        }
+    }
 }
 
 /// One recording in the scene.
@@ -95,10 +116,10 @@ pub struct Side {
     /// Where the machine is at the playhead.
     pub pose: Pose,
     nodes: Nodes,
-    /// Beads that the part in the scene has.
-    beads: usize,
-    swings: bool,
-    part: Option<Entity>,
+    /// The part in the scene.
+    laid: Option<Laid>,
+    /// What is to take its place, while its swings are looked up.
+    making: Option<Nodes>,
     machine: Vec<(Piece, Entity)>,
     dimensions: Dimensions,
     bounds: Bounds,
@@ -106,6 +127,26 @@ pub struct Side {
     coloured: Option<Colouring>,
     seen: Option<(u64, View)>,
 }
+
+/// What of a part is in the scene. All of it is one stretch, or, while it grows, one of what was there first, more as it
+/// grew, and a last one, which alone is put in again when there is more.
+struct Laid {
+    beads: usize,
+    swings: bool,
+    finished: bool,
+    stretches: Vec<Stretch>,
+}
+
+struct Stretch {
+    nodes: Range<usize>,
+    entity: Entity,
+    /// What its colours were made of; kept while the part grows.
+    values: Vec<f32>,
+    by: Option<(ColourBy, bool)>,
+}
+
+/// Nodes that a stretch grows to.
+const STRETCH: usize = BLOCK_ROWS * ROW;
 
 #[derive(Clone, PartialEq)]
 struct Colouring {
@@ -122,9 +163,8 @@ impl Side {
             legend: None,
             pose: Pose::default(),
             nodes: Nodes::default(),
-            beads: usize::MAX,
-            swings: false,
-            part: None,
+            laid: None,
+            making: None,
             machine: Vec::new(),
             bounds: bounds(&document, &dimensions),
             document,
@@ -137,6 +177,10 @@ impl Side {
 
     pub fn bounds(&self) -> Bounds {
         self.bounds
+    }
+
+    fn stretches(&self) -> &[Stretch] {
+        self.laid.as_ref().map(|laid| laid.stretches.as_slice()).unwrap_or_default()
     }
 }
 
@@ -168,7 +212,7 @@ impl Session {
         let (span, tick) = first.unwrap_or((0..0, 1));
         let mut playhead = Playhead::new(span.clone(), tick);
         playhead.seek(span.end);
-        Session { sides: documents.into_iter().map(Side::new).collect(), playhead, gone: Vec::new() }
+        Session { sides: documents.into_iter().map(Side::new).collect(), playhead, working: None, gone: Vec::new() }
     }
 
     /// Opens a recording in place of all others, or beside the first.
@@ -208,7 +252,13 @@ fn dimensions(machine: &Machine) -> Dimensions {
         Kind::Delta => Form::Delta,
     };
     let (min, max) = (corner(machine.travel_min_mm), corner(machine.travel_max_mm));
-    Dimensions { form, min: min.min(max).with_z(min.z.max(0.0)), max: max.max(min + Vec3::splat(10.0)) }
+    let towers = machine.delta.as_ref().map(|delta| Towers {
+        radius: delta.radius_mm as f32,
+        arms: delta.arm_length_mm.map(|mm| mm as f32),
+        angles: delta.tower_angle_deg.map(|deg| deg as f32),
+    });
+    let (min, max) = (min.min(max).with_z(min.z.max(0.0)), max.max(min + Vec3::splat(10.0)));
+    Dimensions { form, min, max, towers: towers.unwrap_or_default() }
 }
 
 pub struct ScenePlugin;
@@ -309,12 +359,21 @@ impl Stores<'_> {
 }
 
 /// Puts what has been opened, or has grown, into the scene.
-fn load(mut commands: Commands, mut session: ResMut<Session>, view: Res<View>, mut stores: Stores) {
-    for side in std::mem::take(&mut session.bypass_change_detection().gone) {
-        let entities = side.machine.iter().map(|(_, entity)| *entity).chain(side.part).chain(side.trail);
+fn load(
+    mut commands: Commands,
+    mut session: ResMut<Session>,
+    view: Res<View>,
+    patience: Res<Patience>,
+    mut stores: Stores,
+) {
+    let session = session.bypass_change_detection();
+    session.working = None;
+    for side in std::mem::take(&mut session.gone) {
+        let pieces = side.machine.iter().map(|(_, entity)| *entity);
+        let entities = pieces.chain(side.stretches().iter().map(|stretch| stretch.entity)).chain(side.trail);
         entities.for_each(|entity| commands.entity(entity).despawn());
     }
-    for (nth, side) in session.bypass_change_detection().sides.iter_mut().enumerate() {
+    for (nth, side) in session.sides.iter_mut().enumerate() {
         if side.machine.is_empty() {
             for (piece, shape) in side.dimensions.pieces() {
                 let mut mesh = Mesh::new(PrimitiveTopology::TriangleList, RenderAssetUsages::RENDER_WORLD);
@@ -333,27 +392,77 @@ fn load(mut commands: Commands, mut session: ResMut<Session>, view: Res<View>, m
                 side.machine.push((piece, entity.id()));
             }
         }
-        let wants_swings = view.gain != 1.0;
-        let laid = side.document.part().len();
-        if side.beads == laid && (side.swings || !wants_swings) {
-            continue;
-        }
-        side.nodes = Nodes::of(side.document.part());
-        if wants_swings {
-            side.nodes.swing(&mut side.document);
-        }
-        (side.beads, side.swings) = (laid, wants_swings);
-        side.bounds = bounds(&side.document, &side.dimensions);
-        if let Some(old) = side.part.take() {
-            commands.entity(old).despawn();
-        }
-        (side.coloured, side.seen) = (None, None);
+        let working = lay(&mut commands, side, nth, view.gain != 1.0, *patience, &mut stores);
+        session.working = session.working.take().or(working);
+    }
+}
+
+/// Brings the part in the scene to where the recording is.
+fn lay(
+    commands: &mut Commands,
+    side: &mut Side,
+    nth: usize,
+    wants_swings: bool,
+    patience: Patience,
+    stores: &mut Stores,
+) -> Option<(String, f32)> {
+    let (beads, finished) = (side.document.part().len(), side.document.is_finished());
+    let mut put_in = |nodes: &Nodes, range: Range<usize>| {
         let mut upload = stores.upload();
         let colours = upload.images.add(map_image(&[[128; 3]; 256]));
-        let made = Beads::new(&side.nodes.nodes);
-        side.part = Some(upload.spawn(&mut commands, made, &[], colours, layer(nth), true));
-        side.nodes.forget();
+        let made = Beads::new(&nodes.stretch(range.clone()));
+        let entity = upload.spawn(commands, made, &[], colours, layer(nth), true);
+        Stretch { nodes: range, entity, values: Vec::new(), by: None }
+    };
+    let mut despawned = Vec::new();
+    let laid = match side.laid.take() {
+        Some(laid) if (laid.swings || !wants_swings) && laid.finished == finished => {
+            if laid.beads == beads {
+                side.laid = Some(laid);
+                return None;
+            }
+            let mut laid = laid;
+            side.nodes.extend(side.document.part());
+            if wants_swings {
+                side.nodes.forget_swings();
+                while side.nodes.swing(&mut side.document) < 1.0 {}
+            }
+            despawned.extend(laid.stretches.pop().map(|last| last.entity));
+            laid
+        }
+        before => {
+            let making = side.making.get_or_insert_with(|| Nodes::of(side.document.part()));
+            if wants_swings {
+                let share = patience.work(|| making.swing(&mut side.document));
+                if share < 1.0 {
+                    side.laid = before;
+                    return Some(("Displacement".into(), share));
+                }
+            }
+            despawned.extend(before.into_iter().flat_map(|laid| laid.stretches).map(|stretch| stretch.entity));
+            side.nodes = side.making.take().unwrap_or_default();
+            Laid { beads: 0, swings: wants_swings, finished, stretches: Vec::new() }
+        }
+    };
+    let mut laid = Laid { beads: side.nodes.beads(), ..laid };
+    let count = side.nodes.count();
+    if finished {
+        laid.stretches.push(put_in(&side.nodes, side.nodes.first_held()..count));
+        side.nodes.forget_before(count);
+    } else {
+        // The newest two stretches may still change: states are written later than beads.
+        let fixed = (count / STRETCH).saturating_sub(1) * STRETCH;
+        if fixed > side.nodes.first_held() {
+            laid.stretches.push(put_in(&side.nodes, side.nodes.first_held()..fixed));
+            side.nodes.forget_before(fixed);
+        }
+        laid.stretches.push(put_in(&side.nodes, side.nodes.first_held()..count));
     }
+    despawned.into_iter().for_each(|entity| commands.entity(entity).despawn());
+    side.laid = Some(laid);
+    side.bounds = bounds(&side.document, &side.dimensions);
+    (side.coloured, side.seen) = (None, None);
+    None
 }
 
 /// The 256 colours between the two ends of a legend.
@@ -365,12 +474,27 @@ fn map_colours(map: Map) -> [[u8; 3]; 256] {
 }
 
 /// Values and colour map, where what is coloured by has changed.
-fn colour(mut session: ResMut<Session>, view: Res<View>, mut parts: Query<&mut Part>, mut stores: Stores) {
+fn colour(
+    mut session: ResMut<Session>,
+    view: Res<View>,
+    patience: Res<Patience>,
+    mut parts: Query<&mut Part>,
+    mut stores: Stores,
+) {
     let difference = view.compare == Comparing::Difference && session.sides.len() > 1;
     let wanted = Colouring { by: view.colour_by, clip: view.clip, limits: view.limits, difference };
-    let sides = &mut session.bypass_change_detection().sides;
+    let Session { sides, working, .. } = session.bypass_change_detection();
     if sides.iter().all(|side| side.coloured.as_ref() == Some(&wanted)) {
         return;
+    }
+    let by = if difference { ColourBy::Deviation } else { wanted.by };
+    for side in sides.iter_mut() {
+        let share = patience.work(|| side.document.prepare_values(by, 1));
+        if share < 1.0 {
+            let reading = || (by.title().into(), share);
+            working.get_or_insert_with(reading);
+            return;
+        }
     }
     let values: Vec<Vec<f32>> = match &mut sides[..] {
         [first, second, ..] if difference => {
@@ -380,7 +504,6 @@ fn colour(mut session: ResMut<Session>, view: Res<View>, mut parts: Query<&mut P
         sides => sides.iter_mut().map(|side| side.document.values(wanted.by).to_vec()).collect(),
     };
     // One legend for both sides, so that a colour means the same in both pictures.
-    let by = if difference { ColourBy::Deviation } else { wanted.by };
     let all: Vec<f32> = if difference { values.first().cloned().unwrap_or_default() } else { values.concat() };
     let mut legend = by.legend(&all, wanted.clip);
     if let Some([low, high]) = wanted.limits {
@@ -392,15 +515,29 @@ fn colour(mut session: ResMut<Session>, view: Res<View>, mut parts: Query<&mut P
     let flat = legend.map == Map::Categories;
     let colours = stores.images.add(map_image(&map_colours(legend.map)));
     for (side, values) in sides.iter_mut().zip(values) {
-        let Some(mut part) = side.part.and_then(|entity| parts.get_mut(entity).ok()) else { continue };
-        let mut upload = stores.upload();
-        upload.colour(&mut part, &side.nodes.values(&values, flat), &colours);
+        let Some(laid) = &mut side.laid else { continue };
+        let values = side.nodes.values(&values, flat);
         let [low, high] = if flat { [0.0, 255.0] } else { [legend.low, legend.high] };
-        part.looks = Looks { low, high, flags: if flat { FLAT } else { 0 }, ..part.looks };
+        for stretch in &mut laid.stretches {
+            let Ok(mut part) = parts.get_mut(stretch.entity) else { continue };
+            // With the node after its own, where its last segment ends.
+            let own = &values[stretch.nodes.start..(stretch.nodes.end + 1).min(values.len())];
+            if stretch.by != Some((by, difference)) || !same(&stretch.values, own) {
+                stores.upload().colour(&mut part, own, &colours);
+                stretch.by = Some((by, difference));
+                stretch.values = if laid.finished { Vec::new() } else { own.to_vec() };
+            }
+            part.looks = Looks { low, high, flags: if flat { FLAT } else { 0 }, ..part.looks };
+        }
         side.legend = Some(legend.clone());
         side.coloured = Some(wanted.clone());
         side.seen = None;
     }
+}
+
+/// Bit by bit, so that what is not a number is the same as itself.
+fn same(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
 /// Length of the trail before and after the playhead.
@@ -422,21 +559,25 @@ fn follow(
         if side.seen.as_ref().is_some_and(|(ns, seen)| *ns == at_ns && *seen == *view) {
             continue;
         }
-        if side.part.is_some_and(|entity| parts.get(entity).is_err()) {
-            // It comes into the world at the end of this frame.
+        if side.stretches().iter().any(|stretch| parts.get(stretch.entity).is_err()) {
+            // They come into the world at the end of this frame.
             continue;
         }
         side.seen = Some((at_ns, view.clone()));
         side.pose = side.document.pose(at_ns);
         let tool = Vec3::from_array(side.pose.exaggerated(f64::from(view.gain)).map(|v| v as f32));
-        let drive = Vec3::from_array(side.pose.drive_mm.map(|v| v as f32));
         let machine = side.dimensions;
         // With the machine in the picture it stands still and a bed may move; else the part stands still.
         let bed = if view.machine { machine.bed_way(tool) } else { Vec3::ZERO };
         let (shown, partly) = shown(side, at_ns, &view);
-        if let Some((mut part, mut place, mut visibility)) = side.part.and_then(|entity| parts.get_mut(entity).ok()) {
-            let base = part.looks.flags & FLAT | if view.plain { PLAIN } else { SHADOWED };
-            let looks = Looks { shown, partly, gain: view.gain, flags: base, ..part.looks };
+        for stretch in side.stretches() {
+            let Ok((mut part, mut place, mut visibility)) = parts.get_mut(stretch.entity) else { continue };
+            let start = stretch.nodes.start as u32;
+            // Of what begins later than the last that is shown, nothing is there, and no part of a segment.
+            let partly = if shown.end >= start { partly } else { 0.0 };
+            let shown = Range32 { start: shown.start.saturating_sub(start), end: shown.end.saturating_sub(start) };
+            let flags = part.looks.flags & FLAT | if view.plain { PLAIN } else { SHADOWED };
+            let looks = Looks { shown, partly, gain: view.gain, flags, ..part.looks };
             if part.looks != looks {
                 part.looks = looks;
             }
@@ -444,7 +585,8 @@ fn follow(
             *visibility = if view.part { Visibility::Inherited } else { Visibility::Hidden };
         }
         let glow = if view.lamp && view.machine { glow(&mut side.document, at_ns) } else { Vec4::ZERO };
-        let sway = sway(&side.document, tool - drive, machine.top());
+        let sway = if view.machine { sway(&mut side.document, at_ns, view.gain) } else { Vec3::ZERO };
+        let sway = sway.extend(machine.top());
         for &(piece, entity) in &side.machine {
             let Ok((mut place, mut visibility, material)) = pieces.get_mut(entity) else { continue };
             let at = machine.place(piece, tool);
@@ -495,15 +637,23 @@ fn shown(side: &Side, at_ns: u64, view: &View) -> (Range32, f32) {
     )
 }
 
-/// The frame leans against what the nozzle does, as far as a mode of the frame is known to.
-fn sway(document: &Document, displacement: Vec3, top: f32) -> Vec4 {
-    let modes = &document.machine().modes;
-    let axis = |axis: usize| {
-        // The lowest mode of an axis is taken as the frame's.
-        let share = if modes.iter().any(|mode| mode.axis == axis && !mode.on_bed) { 0.5 } else { 0.0 };
-        displacement[axis] * share
-    };
-    Vec4::new(axis(0), axis(1), 0.0, top)
+/// The frame leans by what its own modes have in the nozzle's displacement: of each axis the slowest, which no light part
+/// has.
+fn sway(document: &mut Document, at_ns: u64, gain: f32) -> Vec3 {
+    let shake = document.shake(at_ns);
+    let modes = document.machine().modes.iter().zip(&shake.modes).filter(|(mode, _)| !mode.on_bed);
+    let mut slowest = [None::<(&Mode, &ModeShake)>; 3];
+    for (mode, swing) in modes {
+        let kept = &mut slowest[mode.axis.min(2)];
+        if kept.is_none_or(|(other, _)| mode.frequency_hz < other.frequency_hz) {
+            *kept = Some((mode, swing));
+        }
+    }
+    let leans = slowest.into_iter().flatten().map(|(mode, swing)| {
+        let shape = Vec3::from_array(mode.shape.map(|v| v as f32)).normalize_or_zero();
+        shape * (swing.swing_um * 1e-3) as f32 * gain
+    });
+    leans.sum::<Vec3>().with_z(0.0)
 }
 
 /// Light of the lamp: green while nothing rings, over yellow to red where a mode is far from still.

@@ -4,7 +4,7 @@ use crate::camera::Eye;
 use crate::hud::{self, HudPlugin, Panels};
 use crate::materials::MaterialsPlugin;
 use crate::part::{PartPlugin, Quality};
-use crate::scene::{Comparing, ScenePlugin, SceneSystems, Session, Shadows, View, layer};
+use crate::scene::{Comparing, Patience, ScenePlugin, SceneSystems, Session, Shadows, View, layer};
 use bevy::app::PluginsState;
 use bevy::camera::{ImageRenderTarget, RenderTarget, Viewport};
 use bevy::core_pipeline::tonemapping::Tonemapping;
@@ -19,6 +19,7 @@ use bevy::window::ExitCondition;
 use bevy::winit::WinitPlugin;
 use bevy_egui::{EguiGlobalSettings, EguiPlugin};
 use drydock_view_panels::ViewState;
+use std::time::Duration;
 
 /// The adapter that will draw.
 #[derive(Clone, Debug)]
@@ -165,6 +166,8 @@ impl Stage {
             .insert_resource(session)
             .insert_resource(look)
             .insert_resource(view)
+            // A picture waits for all that belongs in it.
+            .insert_resource(Patience(Duration::MAX))
             .init_resource::<Taken>()
             .add_systems(Update, aim.after(SceneSystems));
         let target = app.world_mut().resource_mut::<Assets<Image>>().add(Image::new_target_texture(

@@ -6,16 +6,16 @@ use crate::scene::Session;
 use bevy::prelude::*;
 use drydock_view_model::{Document, Settings};
 use drydock_view_panels::{Outcome, TuningResult};
-use drydock_view_resim::{Reply, Request, Resim, What, printer_cfg, save_config, settings_of};
-use std::path::Path;
+use drydock_view_resim::{Reply, Request, Resim, What, Written, settings_of, write_settings};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Resource, Default)]
 pub struct Tuning {
     /// The recording that it is about, and the thread that prints.
     open: Option<(String, Resim)>,
-    /// The settings that the recording was made with; asked for once.
-    settings: Option<Settings>,
+    /// The printer.cfg that its settings have been written to.
+    written: Option<PathBuf>,
 }
 
 pub struct TuningPlugin;
@@ -34,10 +34,11 @@ fn follow(session: Res<Session>, mut tuning: ResMut<Tuning>, mut panels: ResMut<
     }
     let Some(side) = session.sides.first() else { return };
     tuning.open = Some((side.document.name().to_owned(), Resim::open(Path::new(side.document.name()))));
-    tuning.settings = settings_of(side.document.header()).ok();
-    panels.facts.settings = tuning.settings.clone();
+    tuning.written = None;
+    panels.facts.settings = settings_of(side.document.header()).ok();
     panels.facts.tuning = None;
     panels.facts.tuning_busy = false;
+    panels.facts.config_block = None;
 }
 
 impl Tuning {
@@ -47,13 +48,13 @@ impl Tuning {
         true
     }
 
-    /// The block that SAVE_CONFIG would write.
-    pub fn config_block(&self, document: &Document, to: &Settings) -> Result<String, String> {
-        let from = self.settings.as_ref().ok_or("the recording does not say what it was printed with")?;
-        let changed =
-            save_config(&printer_cfg(document.header()), &from.changes(to)).map_err(|error| error.to_string())?;
-        let block = changed.find("#*# <").map_or(changed.as_str(), |at| &changed[at..]);
-        Ok(block.to_owned())
+    /// Writes settings into the run's printer.cfg, or into one beside the recording.
+    pub fn write(&mut self, document: &Document, settings: &Settings) -> Result<Written, String> {
+        let recording = Path::new(document.name());
+        let written = write_settings(recording, document.header(), settings, self.written.as_deref());
+        let written = written.map_err(|error| error.to_string())?;
+        self.written = Some(written.path.clone());
+        Ok(written)
     }
 }
 

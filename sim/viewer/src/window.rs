@@ -1,9 +1,12 @@
 //! The window: the scene between the panels, a camera for the hand, files that are dropped.
 
+#[cfg(test)]
+mod tests;
+
 use crate::beads::Bounds;
 use crate::camera::{Eye, Preset};
 use crate::hud::{self, HudPlugin, Panels};
-use crate::scene::{Comparing, SceneSystems, Session, Side, View};
+use crate::scene::{Comparing, Patience, SceneSystems, Session, Side, View};
 use crate::stage::{DrawPlugin, Rendering, SideCamera, camera, port};
 use bevy::prelude::*;
 use bevy::window::{FileDragAndDrop, PrimaryWindow, WindowResolution};
@@ -11,7 +14,7 @@ use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiGlobalSettings, EguiPlugin};
 use bevy_panorbit_camera::{PanOrbitCamera, PanOrbitCameraPlugin, PanOrbitCameraSystemSet};
 use drydock_view_model::Document;
-use drydock_view_panels::Camera as Wanted;
+use drydock_view_panels::{Camera as Wanted, ViewState};
 use std::f32::consts::{FRAC_PI_2, PI};
 use std::time::Duration;
 
@@ -35,22 +38,28 @@ pub fn run(documents: Vec<Document>, rendering: Rendering) -> Result<(), String>
             .set(rendering.plugin(false))
             .set(WindowPlugin { primary_window: Some(window), ..default() })
             .set(bevy::log::LogPlugin { filter: "error".into(), ..default() }),
-    )
-    .add_plugins((EguiPlugin::default(), PanOrbitCameraPlugin))
-    .insert_resource(EguiGlobalSettings { auto_create_primary_context: false, ..default() })
-    .add_plugins(DrawPlugin(rendering))
-    .insert_resource(Session::new(documents))
-    .insert_resource(Panels { state: kept.view, ..default() })
-    .add_plugins(HudPlugin)
-    .insert_resource(waiting())
-    .add_systems(Startup, set_up)
-    .add_systems(Update, (refresh, drop_files, play, hud::view, look, aim, pace).chain().before(SceneSystems))
-    .add_systems(PostUpdate, gate.before(PanOrbitCameraSystemSet))
-    .add_systems(Last, remember);
+    );
+    compose(&mut app, documents, rendering, kept.view);
+    app.add_systems(Last, remember);
     match app.run() {
         AppExit::Success => Ok(()),
         AppExit::Error(code) => Err(format!("the window ended with {code}")),
     }
+}
+
+/// What there is in the window.
+fn compose(app: &mut App, documents: Vec<Document>, rendering: Rendering, state: ViewState) {
+    app.add_plugins((EguiPlugin::default(), PanOrbitCameraPlugin))
+        .insert_resource(EguiGlobalSettings { auto_create_primary_context: false, ..default() })
+        .add_plugins(DrawPlugin(rendering))
+        .insert_resource(Session::new(documents))
+        .insert_resource(Patience(Duration::from_millis(12)))
+        .insert_resource(Panels { state, ..default() })
+        .add_plugins(HudPlugin)
+        .insert_resource(waiting())
+        .add_systems(Startup, set_up)
+        .add_systems(Update, (refresh, drop_files, play, hud::view, look, aim, pace).chain().before(SceneSystems))
+        .add_systems(PostUpdate, gate.before(PanOrbitCameraSystemSet));
 }
 
 /// Draws when something happens; a second is for what a file or the clock brings.
@@ -249,7 +258,8 @@ fn pace(session: Res<Session>, mut settings: ResMut<WinitSettings>, cameras: Que
             || orbit.radius != Some(orbit.target_radius)
             || orbit.focus != orbit.target_focus
     });
-    let wanted = if session.playhead.is_playing() || turning { WinitSettings::continuous() } else { waiting() };
+    let busy = session.working.is_some();
+    let wanted = if session.playhead.is_playing() || turning || busy { WinitSettings::continuous() } else { waiting() };
     if settings.focused_mode != wanted.focused_mode {
         *settings = wanted;
     }

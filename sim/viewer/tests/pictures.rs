@@ -47,7 +47,8 @@ fn wall(name: &str, amplitude_mm: f64) -> PathBuf {
         let (at_ns, duration_ns) = (nth * 8 * TICK_NS, 8 * TICK_NS);
         let [from_s, to_s] = [at_ns, at_ns + duration_ns].map(|ns| ns as f64 * 1e-9);
         let (from_mm, to_mm) = (nozzle(from_s), nozzle(to_s));
-        let feature = Bead::FEATURE_OUTER_WALL;
+        // All there are, one after the other, at the wall's beginning, which no other test looks at.
+        let feature = if nth < 9 { nth as u8 } else { Bead::FEATURE_OUTER_WALL };
         let (width_mm, height_mm, temperature_c) = (0.45, 0.2, 210.0);
         writer.push(Bead { at_ns, duration_ns, from_mm, to_mm, width_mm, height_mm, temperature_c, feature }).unwrap();
     }
@@ -286,6 +287,34 @@ fn two_recordings_stand_side_by_side_under_one_camera() {
     assert!(left.drawn() > 2000);
     // Each half's centre is half a pixel from a whole one or not: an edge may fall on the other side.
     assert!(left.count_differing(&right) < 20, "{} pixels", left.count_differing(&right));
+}
+
+#[test]
+fn the_plots_show_both_recordings_that_are_compared() {
+    let (one, other) = (wall("plots.drydock", 0.05), wall("plots-other.drydock", 0.02));
+    let plots = |second: &Path, out: &str| {
+        let second = second.to_str().unwrap();
+        shot(&one, out, &["--compare", second, "--panels", "view", "--size", "1366x768", "--at", "0.6s"])
+    };
+    let (same, differs) = (plots(&one, "plots-same.png"), plots(&other, "plots-differ.png"));
+    // Below the head of the plots, above the time bar.
+    let below = |picture: &Picture| {
+        let pixels = (540..700).flat_map(|y| (0..1366).map(move |x| (x, y)));
+        let rgb = pixels.flat_map(|(x, y)| picture.at(x, y).map(|channel| channel as u8)).collect();
+        Picture { width: 1366, height: 160, rgb }
+    };
+    let count = below(&same).count_differing(&below(&differs));
+    assert!(count > 300, "{count} pixels of the plots are the other's");
+}
+
+#[test]
+fn the_view_panel_is_whole_on_a_laptop_with_a_legend_of_many_features() {
+    let recording = wall("laptop.drydock", 0.05);
+    let picture = shot(&recording, "laptop.png", &["--size", "1366x768", "--panels", "view", "--colour", "feature"]);
+    // The panel's last columns are its own ground, but for the line at its top: nothing runs out of the picture.
+    let ground = picture.at(1363, 480);
+    let cut = (60..488).filter(|y| (1361..1366).any(|x| distance(picture.at(x, *y), ground) > 60)).count();
+    assert_eq!(cut, 0, "rows in which something reaches the edge");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::deviation::Deviations;
 use crate::document::Document;
 use crate::legend::{Legend, Map, percentiles};
 use crate::part::{BeadRecord, Part};
-use crate::stream::{AnyReader, Stream};
+use crate::stream::{AnyReader, Stream, share};
 use drydock_recording::{Bead, Row};
 use std::collections::BTreeMap;
 
@@ -119,15 +119,22 @@ impl Document {
     /// One value a bead, in [`ColourBy::unit`]; not a number where there is none. The first call may have to read a whole
     /// stream; after that, and after a refresh, only what is new is looked at.
     pub fn values(&mut self, by: ColourBy) -> &[f32] {
-        let mut colours = std::mem::take(&mut self.colours);
-        let mut values = colours.known.remove(&by).unwrap_or_default();
-        self.bring_up_to_date(by, &mut colours, &mut values);
-        colours.known.insert(by, values);
-        self.colours = colours;
+        self.prepare_values(by, usize::MAX);
         self.colours.known.get(&by).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn bring_up_to_date(&mut self, by: ColourBy, colours: &mut Colours, values: &mut Vec<f32>) {
+    /// Does a piece of the work for [`Document::values`]: reads so many blocks of the recording at most. Gives the share
+    /// that is done; when it is 1 nothing is left to be read.
+    pub fn prepare_values(&mut self, by: ColourBy, blocks: usize) -> f32 {
+        let mut colours = std::mem::take(&mut self.colours);
+        let mut values = colours.known.remove(&by).unwrap_or_default();
+        let share = self.bring_up_to_date(by, blocks, &mut colours, &mut values);
+        colours.known.insert(by, values);
+        self.colours = colours;
+        share
+    }
+
+    fn bring_up_to_date(&mut self, by: ColourBy, most: usize, colours: &mut Colours, values: &mut Vec<f32>) -> f32 {
         let finished = self.is_finished();
         let (part, timeline, reader, streams) = self.parts();
         let from = values.len();
@@ -148,19 +155,20 @@ impl Document {
             }
             ColourBy::Acceleration => {
                 let phase = |m: &drydock_recording::Move| m.accel_mm_s2 as f32;
-                colours.acceleration.bring_up_to_date(reader, &mut streams.moves, part, finished, phase, values);
+                return colours.acceleration.go_on(most, reader, &mut streams.moves, part, finished, phase, values);
             }
             ColourBy::Pressure => {
                 let pressure = |e: &drydock_recording::Extrusion| e.pressure_mpa as f32;
-                colours.pressure.bring_up_to_date(reader, &mut streams.extrusions, part, finished, pressure, values);
+                return colours.pressure.go_on(most, reader, &mut streams.extrusions, part, finished, pressure, values);
             }
             ColourBy::TorqueMargin => {
-                colours.torque.bring_up_to_date(reader, &mut streams.loads, part, finished, torque_margin, values);
+                return colours.torque.go_on(most, reader, &mut streams.loads, part, finished, torque_margin, values);
             }
             ColourBy::Deviation => {
-                colours.deviations.bring_up_to_date(reader, &mut streams.states, part, finished, values)
+                return colours.deviations.go_on(most, reader, &mut streams.states, part, finished, values);
             }
         }
+        1.0
     }
 }
 
@@ -185,17 +193,21 @@ struct Follow {
 }
 
 impl Follow {
-    fn bring_up_to_date<R: Row>(
+    /// Reads at most so many blocks; gives the share that is done.
+    #[expect(clippy::too_many_arguments, reason = "what is read, and what it is held against, come apart")]
+    fn go_on<R: Row>(
         &mut self,
+        most: usize,
         reader: &mut AnyReader,
         stream: &mut Stream<R>,
         part: &Part,
         finished: bool,
         value: impl Fn(&R) -> f32,
         values: &mut Vec<f32>,
-    ) {
+    ) -> f32 {
         values.truncate(self.settled);
-        while stream.ends_ns(self.block).is_some_and(|ns| finished || ns <= part.known_ns()) {
+        let ready = stream.over_by(self.block, if finished { u64::MAX } else { part.known_ns() });
+        for _ in 0..ready.min(most) {
             for row in stream.read(reader, self.block) {
                 let (at_ns, value) = (row.at_ns(), value(&row));
                 match &mut self.before {
@@ -213,5 +225,6 @@ impl Follow {
         }
         self.settled = values.len();
         values.resize(part.len(), self.before.map_or(f32::NAN, |(_, v)| v));
+        share(self.block, ready - ready.min(most))
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::channel::Channel;
 use crate::document::Document;
-use crate::stream::{AnyReader, Stream};
+use crate::stream::{AnyReader, Stream, share};
 use drydock_analysis::wall::STILL_NS;
 use drydock_recording::{Accel, Chip, Extrusion, Load, Move, Queue, Row, State, Thermal};
 use std::ops::Range;
@@ -79,11 +79,23 @@ impl Document {
     /// and the greatest are kept wherever points are left out. One point on either side of the range comes with it, so
     /// that a line is drawn to its edge.
     pub fn series(&mut self, channel: Channel, range: Range<u64>, max_points: usize) -> Vec<[f64; 2]> {
+        self.series_so_far(channel, range, max_points, usize::MAX).0
+    }
+
+    /// As [`Document::series`], but reads so many blocks for the overview at most: as much of the curve as is known, and
+    /// the share of the overview that has been read. When that is 1 the curve is whole.
+    pub fn series_so_far(
+        &mut self,
+        channel: Channel,
+        range: Range<u64>,
+        max_points: usize,
+        blocks: usize,
+    ) -> (Vec<[f64; 2]>, f32) {
         use Channel::*;
         let chips = self.header().chips.clone();
         let Document { streams, reader, overviews, .. } = self;
-        let mut curve = Curve { channel, range, chips: &chips, reader };
-        let points = match channel {
+        let mut curve = Curve { channel, range, most: blocks, chips: &chips, reader };
+        let (points, share) = match channel {
             CommandedPosition(_) | CommandedVelocity(_) | CommandedAcceleration(_) => {
                 curve.of(&mut streams.moves, &mut overviews.moves)
             }
@@ -97,28 +109,27 @@ impl Document {
             Accelerometer { .. } => curve.of(&mut streams.accels, &mut overviews.accels),
             QueueDepth(_) => curve.of(&mut streams.queues, &mut overviews.queues),
         };
-        thin(curve.cut(points), max_points)
+        (thin(curve.cut(points), max_points), share)
     }
 }
 
 struct Curve<'a> {
     channel: Channel,
     range: Range<u64>,
+    /// Blocks that may be read for an overview.
+    most: usize,
     chips: &'a [Chip],
     reader: &'a mut AnyReader,
 }
 
 impl Curve<'_> {
-    fn of<R: Curves>(&mut self, stream: &mut Stream<R>, overview: &mut Overview) -> Vec<[f64; 2]> {
+    fn of<R: Curves>(&mut self, stream: &mut Stream<R>, overview: &mut Overview) -> (Vec<[f64; 2]>, f32) {
         let blocks = stream.blocks_in(&self.range);
         if stream.rows_of(blocks.clone()) > MOST_ROWS {
-            self.overview(stream, overview);
+            let share = self.overview(stream, overview);
             let buckets = overview.curve(self.channel);
-            return buckets
-                .iter()
-                .flat_map(|b| if b.points > 1 { &b.ends[..] } else { &b.ends[..1] })
-                .copied()
-                .collect();
+            let ends = buckets.iter().flat_map(|b| if b.points > 1 { &b.ends[..] } else { &b.ends[..1] });
+            return (ends.copied().collect(), share);
         }
         // The blocks beside it, for the points on either side of the range.
         let blocks = blocks.start.saturating_sub(1)..(blocks.end + 1).min(stream.blocks());
@@ -131,11 +142,13 @@ impl Curve<'_> {
                 }
             });
         });
-        points
+        (points, 1.0)
     }
 
-    fn overview<R: Curves>(&mut self, stream: &mut Stream<R>, overview: &mut Overview) {
-        while overview.block < stream.blocks() {
+    /// Reads on; gives the share that is done.
+    fn overview<R: Curves>(&mut self, stream: &mut Stream<R>, overview: &mut Overview) -> f32 {
+        let until = overview.block.saturating_add(self.most).min(stream.blocks());
+        while overview.block < until {
             let mut slopes = std::mem::take(&mut overview.slopes);
             for row in stream.read(self.reader, overview.block) {
                 row.curves(&mut slopes, self.chips, &mut |channel, point| overview.add(channel, point));
@@ -143,6 +156,7 @@ impl Curve<'_> {
             overview.slopes = slopes;
             overview.block += 1;
         }
+        share(overview.block, stream.blocks() - overview.block)
     }
 
     /// The points of the range, and one on either side.

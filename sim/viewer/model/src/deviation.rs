@@ -5,7 +5,7 @@
 //! states around it is taken.
 
 use crate::part::Part;
-use crate::stream::{AnyReader, Stream};
+use crate::stream::{AnyReader, Stream, share};
 use drydock_analysis::wall::{STILL_NS, Tracer, WallPoint};
 use drydock_recording::State;
 
@@ -21,16 +21,19 @@ pub(crate) struct Deviations {
 }
 
 impl Deviations {
-    pub(crate) fn bring_up_to_date(
+    /// Reads at most so many blocks; gives the share that is done.
+    pub(crate) fn go_on(
         &mut self,
+        most: usize,
         reader: &mut AnyReader,
         states: &mut Stream<State>,
         part: &Part,
         finished: bool,
         values: &mut Vec<f32>,
-    ) {
+    ) -> f32 {
         values.truncate(self.settled);
-        while states.ends_ns(self.block).is_some_and(|ns| finished || ns <= part.known_ns()) {
+        let ready = states.over_by(self.block, if finished { u64::MAX } else { part.known_ns() });
+        for _ in 0..ready.min(most) {
             for state in states.read(reader, self.block) {
                 while self.under < part.len() && part.end_ns(self.under) <= state.at_ns {
                     self.under += 1;
@@ -41,7 +44,8 @@ impl Deviations {
             self.block += 1;
             self.settle(part, values);
         }
-        if finished && !self.ended {
+        let left = ready - ready.min(most);
+        if finished && left == 0 && !self.ended {
             self.ended = true;
             self.tracer.end(&mut self.points);
             self.settle(part, values);
@@ -52,6 +56,7 @@ impl Deviations {
         }
         self.settled = values.len();
         values.resize(part.len(), f32::NAN);
+        share(self.block, left)
     }
 
     /// Values for the beads before the newest wall point; points that are not needed any more are forgotten.

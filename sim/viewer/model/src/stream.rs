@@ -12,6 +12,11 @@ impl<T: Read + Seek + Send + Sync> Source for T {}
 
 pub(crate) type AnyReader = Reader<Box<dyn Source>>;
 
+/// Of work that is done in pieces: so many blocks are read, so many are left.
+pub(crate) fn share(read: usize, left: usize) -> f32 {
+    if left == 0 { 1.0 } else { read as f32 / (read + left) as f32 }
+}
+
 /// Decoded blocks that are kept: two for the playhead, the others for plots around it and for going to and fro.
 const KEPT: usize = 8;
 
@@ -38,9 +43,9 @@ impl<R: Row> Stream<R> {
         self.blocks.len()
     }
 
-    /// The time of a block's last row; `None` behind the last block.
-    pub(crate) fn ends_ns(&self, nth: usize) -> Option<u64> {
-        self.blocks.get(nth).map(|b| b.last_ns)
+    /// How many blocks there are from this one on whose rows are all over by a time.
+    pub(crate) fn over_by(&self, from: usize, ns: u64) -> usize {
+        self.blocks.iter().skip(from).take_while(|b| b.last_ns <= ns).count()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What the colours mean.
 
 use drydock_view_model::{Legend, Map};
-use egui::{Color32, Rect, RichText, Sense, Stroke, Ui, Vec2, pos2};
+use egui::{Color32, Rect, Sense, Stroke, Ui, Vec2, WidgetInfo, WidgetType, pos2};
 
 fn colour([r, g, b]: [u8; 3]) -> Color32 {
     Color32::from_rgb(r, g, b)
@@ -16,14 +16,21 @@ pub fn legend(ui: &mut Ui, legend: &Legend) {
 }
 
 fn categories(ui: &mut Ui, legend: &Legend) {
+    const SQUARE: f32 = 9.0;
     ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = Vec2::new(10.0, 3.0);
+        let font = egui::TextStyle::Small.resolve(ui.style());
+        let ink = ui.visuals().text_color();
         for (value, name) in &legend.categories {
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = 4.0;
-                let (rect, _) = ui.allocate_exact_size(Vec2::splat(9.0), Sense::hover());
-                ui.painter().rect_filled(rect, 2.0, colour(legend.map.colour(f32::from(*value))));
-                ui.label(RichText::new(*name).small());
-            });
+            // A square and its name are one thing, so that a line never ends between them.
+            let text = ui.painter().layout_no_wrap((*name).into(), font.clone(), ink);
+            let size = Vec2::new(SQUARE + 4.0 + text.size().x, text.size().y.max(SQUARE));
+            let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+            response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, *name));
+            let square = Rect::from_center_size(rect.left_center() + Vec2::new(SQUARE / 2.0, 0.0), Vec2::splat(SQUARE));
+            ui.painter().rect_filled(square, 2.0, colour(legend.map.colour(f32::from(*value))));
+            let at = pos2(square.right() + 4.0, rect.center().y - text.size().y / 2.0);
+            ui.painter().galley(at, text, ink);
         }
     });
 }

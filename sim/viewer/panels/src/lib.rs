@@ -36,7 +36,9 @@ pub use outcome::{Curve, Figure, Outcome, TuningResult};
 pub use state::{Action, Around, Camera, CompareView, FrameFacts, Side, Theme, ViewState};
 
 use drydock_view_model::{Document, Playhead};
-use egui::{Align2, Area, Frame, Id, LayerId, Margin, Order, Panel, ProgressBar, Rect, ScrollArea, Sense, UiBuilder};
+use egui::{
+    Align2, Area, Frame, Id, Label, LayerId, Margin, Order, Panel, ProgressBar, Rect, ScrollArea, Sense, UiBuilder,
+};
 
 /// What the panels keep from one frame to the next.
 pub struct Ui {
@@ -127,7 +129,7 @@ impl Ui {
             });
         }
         self.viewport = ui.available_rect_before_wrap();
-        self.over_the_view(ctx, view, facts);
+        self.over_the_view(ctx, view, facts, &mut actions);
         self.files.show(ctx, facts, &mut actions);
         if self.help {
             self.help = help::show(ctx);
@@ -148,7 +150,7 @@ impl Ui {
     }
 
     /// Messages, and the legend where no panel has it.
-    fn over_the_view(&self, ctx: &egui::Context, view: &ViewState, facts: &FrameFacts) {
+    fn over_the_view(&self, ctx: &egui::Context, view: &ViewState, facts: &FrameFacts, actions: &mut Vec<Action>) {
         let area = |name: &str, corner: Align2| {
             let inset = self.viewport.shrink(8.0);
             Area::new(Id::new(name)).order(Order::Middle).pivot(corner).fixed_pos(corner.pos_in_rect(&inset))
@@ -162,7 +164,12 @@ impl Ui {
                         ui.add(ProgressBar::new(*share).desired_width(width.min(280.0)).text(text));
                     }
                     if let Some(message) = &facts.message {
-                        ui.label(message);
+                        ui.horizontal_top(|ui| {
+                            if ui.small_button("✖").on_hover_text("Read").clicked() {
+                                actions.push(Action::Dismiss);
+                            }
+                            ui.add(Label::new(message).wrap());
+                        });
                     }
                 });
             });

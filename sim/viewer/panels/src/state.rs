@@ -170,10 +170,12 @@ pub enum Action {
     ColourBy(ColourBy),
     /// Simulate the neighbourhood of the playhead with these.
     Tune(Settings),
-    /// The block for printer.cfg with these.
+    /// Write these into printer.cfg.
     WriteConfig(Settings),
     /// A picture of what is shown.
     Shot,
+    /// The message has been read.
+    Dismiss,
 }
 
 /// What the application knows and the recording does not.

@@ -51,7 +51,11 @@ impl Tune {
                 *draft = recorded.clone();
             }
             let write = egui::Button::new("To printer.cfg");
-            if ui.add_enabled(changed, write).on_hover_text("The SAVE_CONFIG block with what was changed").clicked() {
+            if ui
+                .add_enabled(changed, write)
+                .on_hover_text("Writes what was changed as SAVE_CONFIG does; the file before is kept")
+                .clicked()
+            {
                 actions.push(Action::WriteConfig(draft.clone()));
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

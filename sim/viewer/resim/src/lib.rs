@@ -4,14 +4,16 @@
 //! The viewer sends a [`Request`]; a thread takes the newest, simulates the stretch as it was and as it would be, and
 //! answers with two recordings. A request that comes while one is under way ends that one.
 
+mod config;
 mod demo;
 mod neighbourhood;
 mod simulate;
 mod worker;
 
-pub use demo::demo;
-pub use neighbourhood::{Neighbourhood, printer_cfg};
-pub use simulate::{heat_up, save_config, settings_of, simulate, write_config};
+pub use config::{Written, save_config, settings_of, write_settings};
+pub use demo::{demo, print};
+pub use neighbourhood::Neighbourhood;
+pub use simulate::{heat_up, simulate};
 pub use worker::{Reply, Request, Resim, What};
 
 /// Why there is nothing to show, in one line.

@@ -167,9 +167,3 @@ fn target_of<S: Read + Seek>(reader: &mut Reader<S>, heater: usize, at_ns: u64) 
     }
     Ok(target)
 }
-
-/// The printer.cfg of the run. Recordings of older programs hold its files one after another, includes and all.
-pub fn printer_cfg(header: &Header) -> String {
-    let kept = header.printer_cfg.lines().filter(|line| !line.trim_start().starts_with("[include "));
-    kept.flat_map(|line| [line, "\n"]).collect()
-}

@@ -2,18 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use drydock_host::config::{Config, MapSource, SaveConfig};
 use drydock_recording::Header;
-use drydock_scenario::disk::replace_kept;
 use drydock_scenario::memory::{self, Overlay, Simulated};
 use drydock_scenario::model::{Act, MachineChanges, Scenario};
-use drydock_view_model::settings::{Change, DAMPING};
-use drydock_view_model::{HeaterGains, Settings, Shaper};
+use drydock_view_model::Settings;
 
 use crate::Failure;
-use crate::neighbourhood::{Neighbourhood, printer_cfg};
+use crate::config::{CONFIG, printer_cfg};
+use crate::neighbourhood::Neighbourhood;
 
-const CONFIG: &str = "printer.cfg";
 const MACHINE: &str = "machine.ron";
 const PRINT: &str = "part.gcode";
 /// Positions a simulated second: a 100 Hz mode has 20 samples a swing.
@@ -86,60 +83,6 @@ fn run(
     match outcome.shutdown.or(outcome.errors.into_iter().next()) {
         Some(why) => Err(Failure(format!("the printer stopped: {}", why.lines().next().unwrap_or_default()))),
         None => Ok(recording),
-    }
-}
-
-/// What printer.cfg says.
-pub fn settings_of(header: &Header) -> Result<Settings, Failure> {
-    let config = parse(&printer_cfg(header))?;
-    let number =
-        |section: &str, option: &str| config.raw_section(section)?.option(option)?.value.trim().parse::<f64>().ok();
-    let text = |section: &str, option: &str| Some(config.raw_section(section)?.option(option)?.value.clone());
-    let shaper = |axis: char| {
-        let freq_hz = number("input_shaper", &format!("shaper_freq_{axis}")).filter(|hz| *hz > 0.0)?;
-        let kind = text("input_shaper", &format!("shaper_type_{axis}")).or(text("input_shaper", "shaper_type"));
-        let damping = number("input_shaper", &format!("damping_ratio_{axis}")).unwrap_or(DAMPING);
-        Some(Shaper { kind: kind.unwrap_or_else(|| "mzv".into()), freq_hz, damping })
-    };
-    let heaters = config.names().filter(|name| text(name, "control").is_some_and(|c| c.trim() == "pid"));
-    let gains = |name: &str| {
-        let [kp, ki, kd] = ["pid_kp", "pid_ki", "pid_kd"].map(|option| number(name, option));
-        Some(HeaterGains { name: name.to_string(), kp: kp?, ki: ki?, kd: kd? })
-    };
-    Ok(Settings {
-        shaper_x: shaper('x'),
-        shaper_y: shaper('y'),
-        pressure_advance_s: number("extruder", "pressure_advance").unwrap_or(0.0),
-        smooth_time_s: number("extruder", "pressure_advance_smooth_time").unwrap_or(0.04),
-        heaters: heaters.filter_map(gains).collect(),
-        max_accel_mm_s2: number("printer", "max_accel").unwrap_or(0.0),
-        square_corner_velocity_mm_s: number("printer", "square_corner_velocity").unwrap_or(5.0),
-    })
-}
-
-/// A printer.cfg with changed options in its SAVE_CONFIG block, as SAVE_CONFIG would write it.
-pub fn save_config(printer_cfg: &str, changes: &[Change]) -> Result<String, Failure> {
-    let config = parse(printer_cfg)?;
-    let mut save = SaveConfig::new();
-    changes.iter().for_each(|c| save.set(&c.section, c.option, &c.value));
-    save.new_text(&config).map_err(|e| Failure(e.to_string()))
-}
-
-/// Writes changed options into a printer.cfg as SAVE_CONFIG does; the old file is kept beside it, under the name that
-/// comes back.
-pub fn write_config(path: &Path, changes: &[Change]) -> Result<PathBuf, Failure> {
-    let said = |e: std::io::Error| Failure(format!("{}: {e}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(said)?;
-    let new = save_config(&text, changes)?;
-    replace_kept(path, new.as_bytes()).map_err(said)
-}
-
-fn parse(text: &str) -> Result<Config, Failure> {
-    let (config, errors) = Config::parse_lenient(&MapSource::new([(CONFIG, text)]), CONFIG);
-    // An include that is elsewhere leaves its line as it is.
-    match errors.into_iter().find(|e| !e.section.starts_with("include ")) {
-        Some(error) => Err(Failure(error.to_string())),
-        None => Ok(config),
     }
 }
 

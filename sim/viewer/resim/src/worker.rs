@@ -9,8 +9,9 @@ use drydock_recording::Reader;
 use drydock_view_model::Settings;
 
 use crate::Failure;
+use crate::config::settings_of;
 use crate::neighbourhood::Neighbourhood;
-use crate::simulate::{heat_up, settings_of, simulate};
+use crate::simulate::{heat_up, simulate};
 
 /// How long a heat-up is looked at, s.
 const HEAT_UP_S: f64 = 240.0;

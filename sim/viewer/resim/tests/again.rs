@@ -10,7 +10,7 @@ use drydock_scenario::model::{Act, Scenario};
 use drydock_scenario::setup::{RunOptions, prepare};
 use drydock_view_model::Settings;
 use drydock_view_resim::{
-    Failure, Neighbourhood, Request, Resim, What, heat_up, save_config, settings_of, simulate, write_config,
+    Failure, Neighbourhood, Request, Resim, What, heat_up, save_config, settings_of, simulate, write_settings,
 };
 
 const SQUARES: &str = "G28\nG90\nM83\nM109 S200\nG1 Z0.3 F600\nM204 S4000\nG1 X60 Y60 F12000\n";
@@ -21,10 +21,16 @@ fn recording() -> &'static Path {
     MADE.get_or_init(|| print_squares("run.drydock").0)
 }
 
+/// In the build's own folder for such files.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("resim").join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
 /// Where the recording is, and the run's fingerprint.
 fn print_squares(name: &str) -> (PathBuf, String) {
-    let folder = std::env::temp_dir().join(format!("drydock-resim-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = folder("squares");
     let (gcode, path) = (folder.join("squares.gcode"), folder.join(name));
     let square = "G1 X90 E1 F9000\nG1 Y90 E1\nG1 X60 E1\nG1 Y60 E1\n";
     std::fs::write(&gcode, format!("{SQUARES}{}", square.repeat(6))).unwrap();
@@ -41,7 +47,9 @@ fn print_squares(name: &str) -> (PathBuf, String) {
 #[test]
 fn a_viewer_that_looks_on_changes_nothing_of_the_run() {
     let (alone, watched) = ("alone.drydock", "watched.drydock");
-    let path = std::env::temp_dir().join(format!("drydock-resim-{}", std::process::id())).join(watched);
+    let path = folder("squares").join(watched);
+    // What an earlier run of the tests has left is not looked on.
+    let _ = std::fs::remove_file(&path);
     let looked_on = std::thread::spawn(move || {
         let mut news = 0;
         let mut reader = loop {
@@ -200,17 +208,78 @@ fn tuned_options_go_into_the_saved_block_and_the_rest_stays() {
     );
 }
 
-#[test]
-fn a_printer_cfg_that_is_written_keeps_the_old_one() {
-    let folder = std::env::temp_dir().join(format!("drydock-write-{}", std::process::id()));
+/// A folder with a printer.cfg, and the header of a run that was made with it.
+fn tuned_printer(name: &str) -> (PathBuf, Header) {
+    let folder = folder(name);
+    std::fs::remove_dir_all(&folder).unwrap();
     std::fs::create_dir_all(&folder).unwrap();
+    let text = "# mine\n[printer]\nmax_accel: 3000\n[extruder]\npressure_advance: 0.02\n";
+    std::fs::write(folder.join("printer.cfg"), text).unwrap();
+    let scenario = Scenario::plain(&folder.join("printer.cfg").display().to_string(), "part.gcode");
+    let scenario_ron = ron::to_string(&scenario).unwrap();
+    (folder, Header { printer_cfg: text.into(), scenario_ron, ..Header::default() })
+}
+
+fn faster(header: &Header, max_accel_mm_s2: f64) -> Settings {
+    Settings { max_accel_mm_s2, ..settings_of(header).unwrap() }
+}
+
+#[test]
+fn settings_go_into_the_printer_cfg_of_the_run_which_is_kept_as_it_was() {
+    let (folder, header) = tuned_printer("own");
     let path = folder.join("printer.cfg");
-    std::fs::write(&path, "[printer]\nmax_accel: 3000\n").unwrap();
-    let was = Settings { max_accel_mm_s2: 3000.0, ..Settings::default() };
-    let kept = write_config(&path, &was.changes(&Settings { max_accel_mm_s2: 5000.0, ..was.clone() })).unwrap();
-    assert_eq!(std::fs::read_to_string(kept).unwrap(), "[printer]\nmax_accel: 3000\n");
-    assert!(std::fs::read_to_string(&path).unwrap().contains("#*# max_accel = 5000\n"));
-    let Failure(why) = write_config(&folder.join("none.cfg"), &[]).unwrap_err();
-    assert!(why.contains("none.cfg"), "{why}");
-    std::fs::remove_dir_all(folder).unwrap();
+    let old = std::fs::read_to_string(&path).unwrap();
+    let elsewhere = folder.join("runs/run.drydock");
+    let written = write_settings(&elsewhere, &header, &faster(&header, 5000.0), None).unwrap();
+    let new = std::fs::read_to_string(&path).unwrap();
+    assert!(new.starts_with("# mine\n") && new.contains("#*# max_accel = 5000\n"), "{new}");
+    assert!(new.ends_with(&written.block) && written.block.starts_with("#*# <"), "{written:?}");
+    let kept = written.kept.clone().unwrap();
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), old);
+    let said = written.to_string();
+    let name = kept.file_name().unwrap().to_str().unwrap();
+    assert!(said.starts_with(path.to_str().unwrap()) && said.contains("1 option") && said.contains(name), "{said}");
+    // Once more, with what the file says by now; then there is nothing to do.
+    let both = Settings { pressure_advance_s: 0.03, ..faster(&header, 6000.0) };
+    let again = write_settings(&elsewhere, &header, &both, Some(&path)).unwrap();
+    assert_eq!(again.changes.len(), 2);
+    assert_ne!(again.kept, written.kept, "every file that was replaced is kept");
+    let nothing = write_settings(&elsewhere, &header, &both, Some(&path)).unwrap();
+    assert!(nothing.kept.is_none() && nothing.to_string().ends_with("says so already"), "{nothing}");
+}
+
+#[test]
+fn settings_go_beside_the_recording_where_its_printer_cfg_is_not_to_be_found_or_is_another_by_now() {
+    let (gone, header) = tuned_printer("gone");
+    std::fs::remove_file(gone.join("printer.cfg")).unwrap();
+    let beside = folder("beside");
+    let _ = std::fs::remove_file(beside.join("printer.cfg"));
+    let recording = beside.join("run.drydock");
+    let written = write_settings(&recording, &header, &faster(&header, 5000.0), None).unwrap();
+    assert_eq!(written.path, beside.join("printer.cfg"));
+    let new = std::fs::read_to_string(&written.path).unwrap();
+    assert!(new.starts_with("# mine\n") && new.contains("#*# max_accel = 5000\n"), "{new}");
+    assert!(written.to_string().ends_with("which the run was made with, is not here)"), "{written}");
+
+    let (other, header) = tuned_printer("other");
+    let path = other.join("printer.cfg");
+    std::fs::write(&path, "[printer]\nmax_accel: 9000\n[extruder]\npressure_advance: 0.02\n").unwrap();
+    let recording = folder("beside-other").join("run.drydock");
+    let _ = std::fs::remove_file(recording.with_file_name("printer.cfg"));
+    let written = write_settings(&recording, &header, &faster(&header, 5000.0), None).unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("9000"), "it is left alone");
+    assert_eq!(written.path, recording.with_file_name("printer.cfg"));
+    assert!(written.to_string().contains("says something else than when the run was made"), "{written}");
+}
+
+#[test]
+fn the_command_of_a_run_says_from_where_its_printer_cfg_was_named() {
+    let (folder, header) = tuned_printer("scenario");
+    let scenario_ron = ron::to_string(&Scenario::plain("../printer.cfg", "part.gcode")).unwrap();
+    std::fs::create_dir_all(folder.join("square")).unwrap();
+    let command = format!("drydock run {} --view", folder.join("square").display());
+    let header = Header { scenario_ron, command, ..header };
+    let written = write_settings(Path::new("run.drydock"), &header, &faster(&header, 4000.0), None).unwrap();
+    assert_eq!(written.path.canonicalize().unwrap(), folder.join("printer.cfg").canonicalize().unwrap());
+    assert_eq!(written.beside, None);
 }

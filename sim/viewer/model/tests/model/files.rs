@@ -73,6 +73,43 @@ fn a_recording_that_is_followed_while_it_is_written_ends_as_one_that_is_opened_a
 }
 
 #[test]
+fn what_is_worked_out_in_pieces_is_what_is_worked_out_at_once() {
+    let squares = Squares { layers: 40, ..Squares::default() };
+    // Small blocks: many pieces.
+    let options = Options { block_rows: 300, ..Options::default() };
+    let mut writer = Writer::with_options(Vec::new(), squares.header(), options).unwrap();
+    squares.write(&mut writer, 0, u64::MAX);
+    let bytes = writer.finish(&squares.end()).unwrap();
+    let mut whole = Document::from_bytes("run", bytes.clone()).unwrap();
+    for blocks in [1, 7] {
+        let mut pieces = Document::from_bytes("run", bytes.clone()).unwrap();
+        for by in ColourBy::ALL {
+            let (mut shares, mut share) = (Vec::new(), 0.0);
+            while share < 1.0 {
+                share = pieces.prepare_values(by, blocks);
+                shares.push(share);
+            }
+            assert!(shares.is_sorted(), "{by:?}: {shares:?}");
+            let reads = matches!(by, ColourBy::Deviation | ColourBy::Acceleration | ColourBy::Pressure);
+            assert!(shares.len() > if reads { 2 } else { 0 }, "{by:?}: {} pieces", shares.len());
+            let bits = |document: &mut Document| document.values(by).iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&mut pieces), bits(&mut whole), "{by:?}");
+        }
+        let channel = Channel::Accelerometer { chip: 0, axis: 0 };
+        let mut points = 0;
+        loop {
+            let (curve, share) = pieces.series_so_far(channel, 0..u64::MAX, usize::MAX, blocks);
+            assert!(curve.len() >= points, "it grows");
+            points = curve.len();
+            if share == 1.0 {
+                assert_eq!(curve, whole.series(channel, 0..u64::MAX, usize::MAX));
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn a_refresh_reads_what_is_new_and_not_what_is_there() {
     let squares = Squares { layers: 40, ..Squares::default() };
     let file = Growing::default();

@@ -130,6 +130,44 @@ fn the_planted_tone_is_in_the_spectrum_of_the_chip_and_of_the_nozzle_and_in_ever
     assert!(document.spectrogram(Probe::Chip(7), 0..u64::MAX, 5).power.is_empty());
 }
 
+/// A drive in steps of 12.5 um at 4713 a second, sampled 500 times a second, and a nozzle that passes 3 % of them on while
+/// it rings at 48 Hz by 5 um.
+fn stepping() -> Document {
+    use drydock_recording::{End, Header, State, Writer};
+    use std::f64::consts::TAU;
+    let mut writer = Writer::new(Vec::new(), Header::default()).unwrap();
+    for i in 0..2000u64 {
+        let at_ns = i * STATE_NS;
+        let t = at_ns as f64 * 1e-9;
+        let smooth = 4713.0 * 0.0125 * t;
+        let stepped = (smooth / 0.0125).floor() * 0.0125;
+        let nozzle = smooth + 0.03 * (stepped - smooth) + 0.005 * (TAU * 48.0 * t).sin();
+        let (drive_mm, nozzle_mm) = ([stepped, 0.0, 0.0], [nozzle, 0.0, 0.0]);
+        writer.push(State { at_ns, drive_mm, nozzle_mm, e_mm: 0.0 }).unwrap();
+    }
+    let bytes = writer.finish(&End { end_ns: 2000 * STATE_NS, ..End::default() }).unwrap();
+    Document::from_bytes("steps", bytes).unwrap()
+}
+
+#[test]
+fn steps_that_are_sampled_too_slowly_are_not_taken_for_ringing() {
+    let mut document = stepping();
+    let range = document.span_ns();
+    let spectrum = document.spectrum(Probe::Nozzle, range.clone()).unwrap();
+    let shakes = document.shakes(Probe::Nozzle, range.clone(), &spectrum);
+    let peak = |wanted: &dyn Fn(usize) -> bool| {
+        let bins = (0..spectrum.freq_hz.len()).filter(|bin| wanted(*bin));
+        bins.max_by(|a, b| spectrum.axes[0][*a].total_cmp(&spectrum.axes[0][*b])).map(|bin| spectrum.freq_hz[bin])
+    };
+    let (highest, ringing) = (peak(&|_| true).unwrap(), peak(&|bin| shakes[0][bin]).unwrap());
+    assert!((highest - 213.0).abs() < 2.0, "the steps' tone is the highest peak: {highest} Hz");
+    assert!((ringing - 48.0).abs() < 2.0, "and not what rings: {ringing} Hz");
+    for column in document.spectrogram(Probe::Nozzle, range, 5).power {
+        let highest = (0..column.len()).max_by(|a, b| column[*a].total_cmp(&column[*b])).unwrap();
+        assert!((spectrum.freq_hz[highest] - 48.0).abs() < 2.0, "{} Hz", spectrum.freq_hz[highest]);
+    }
+}
+
 #[test]
 fn a_shaper_leaves_nothing_at_its_frequency_and_everything_at_rest() {
     for kind in settings::SHAPERS {

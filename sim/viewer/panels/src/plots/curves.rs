@@ -5,7 +5,7 @@ use super::frame::{air, head, reading};
 use super::window::Window;
 use crate::{format, theme};
 use drydock_view_model::{Channel, Document, Playhead};
-use egui::{Color32, Ui};
+use egui::{Color32, RichText, Ui};
 use egui_plot::{Line, LineStyle};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,12 @@ pub struct Curves {
     /// By plot and by the name in its head.
     hidden: BTreeSet<(&'static str, String)>,
     shown_once: BTreeSet<&'static str>,
+    /// Blocks of the recordings that may still be read in this frame.
+    may_read: usize,
 }
+
+/// A curve of the whole run is drawn from all of its stream, which is read over several frames: some ten milliseconds each.
+const BLOCKS_A_FRAME: usize = 3;
 
 /// The recording that the one of the plots is compared with.
 pub struct Second<'a> {
@@ -42,6 +47,8 @@ struct Known {
     /// Where the run ended when it was read.
     end_ns: u64,
     points: Vec<[f64; 2]>,
+    /// Of what it is drawn from, this much has been read.
+    share: f32,
 }
 
 /// What a curve is called in the head of its plot, and how it is drawn.
@@ -60,6 +67,7 @@ impl Curves {
         let wanted = |channel: &Channel| channels.contains(channel) && shown.iter().any(|plot| plot.has(*channel));
         self.first.known.retain(|channel, _| wanted(channel));
         self.second.known.retain(|channel, _| wanted(channel));
+        self.may_read = BLOCKS_A_FRAME;
     }
 
     pub fn show(
@@ -85,13 +93,19 @@ impl Curves {
         let later_s = second.as_ref().map_or(0.0, |second| second.later_s);
         for (channel, style) in &channels {
             if visible(self, style) {
-                self.first.read(*channel, doc, [from_s, to_s], points);
+                self.first.read(*channel, doc, [from_s, to_s], points, &mut self.may_read);
                 if let Some(second) = second.as_mut().filter(|_| !style.wanted) {
-                    self.second.read(*channel, second.doc, [from_s + later_s, to_s + later_s], points);
+                    let range = [from_s + later_s, to_s + later_s];
+                    self.second.read(*channel, second.doc, range, points, &mut self.may_read);
                 }
             }
         }
-        self.head(ui, plot, &channels, playhead, window);
+        let shares = channels.iter().flat_map(|(c, _)| [self.first.known.get(c), self.second.known.get(c)]);
+        let share = shares.flatten().map(|known| known.share).fold(1.0, f32::min);
+        if share < 1.0 {
+            ui.ctx().request_repaint();
+        }
+        self.head(ui, plot, &channels, playhead, window, share);
 
         let shown = || channels.iter().filter(|(_, style)| visible(self, style));
         let drawn: Vec<(&Style, &[[f64; 2]])> = shown()
@@ -153,7 +167,15 @@ impl Curves {
     }
 
     /// One name for the wanted and the true curve, with what both read.
-    fn head(&mut self, ui: &mut Ui, plot: Plot, channels: &[(Channel, Style)], playhead: &Playhead, window: &Window) {
+    fn head(
+        &mut self,
+        ui: &mut Ui,
+        plot: Plot,
+        channels: &[(Channel, Style)],
+        playhead: &Playhead,
+        window: &Window,
+        share: f32,
+    ) {
         let at_s = window.reading_s(playhead);
         let mut units: Vec<&str> = Vec::new();
         let mut rows: Vec<(String, usize, String)> = Vec::new();
@@ -170,6 +192,9 @@ impl Curves {
             }
         }
         head(ui, plot.title(), &units.join(", "), |ui| {
+            if share < 1.0 {
+                ui.label(RichText::new(format!("reading, {:.0} %", share * 100.0)).small());
+            }
             for (name, colour, value) in rows {
                 let key = (plot.title(), name.clone());
                 let hidden = self.hidden.contains(&key);
@@ -190,7 +215,14 @@ impl Read {
     }
 
     /// Sees to it that the window is known, finely enough, with some room to both sides.
-    fn read(&mut self, channel: Channel, doc: &mut Document, [from_s, to_s]: [f64; 2], points: f64) {
+    fn read(
+        &mut self,
+        channel: Channel,
+        doc: &mut Document,
+        [from_s, to_s]: [f64; 2],
+        points: f64,
+        may_read: &mut usize,
+    ) {
         let span_ns = doc.span_ns();
         let ns = |s: f64| ((s.max(0.0) * 1e9) as u64).clamp(span_ns.start, span_ns.end);
         let points_s = points / (to_s - from_s).max(1e-9);
@@ -198,13 +230,17 @@ impl Read {
         let inside = known.from_ns <= ns(from_s) && ns(to_s) <= known.to_ns;
         let fine = (0.5..=8.0).contains(&(known.points_s / points_s));
         let grown = known.end_ns != span_ns.end && known.to_ns == known.end_ns;
-        if !inside || !fine || grown {
+        if !inside || !fine || grown || known.share < 1.0 {
             let room_s = 0.5 * (to_s - from_s);
             let (from_ns, to_ns) = (ns(from_s - room_s), ns(to_s + room_s));
             let count = (points_s * (to_ns - from_ns) as f64 * 1e-9).ceil() as usize;
             // The last point of the run belongs to it.
-            let points = doc.series(channel, from_ns..to_ns.saturating_add(1), count.max(16));
-            *known = Known { from_ns, to_ns, points_s, end_ns: span_ns.end, points };
+            let range = from_ns..to_ns.saturating_add(1);
+            let (points, share) = doc.series_so_far(channel, range, count.max(16), *may_read);
+            if share < 1.0 {
+                *may_read = 0;
+            }
+            *known = Known { from_ns, to_ns, points_s, end_ns: span_ns.end, points, share };
         }
     }
 }

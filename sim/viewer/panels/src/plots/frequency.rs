@@ -14,6 +14,8 @@ pub struct Frequency {
     of: Option<(u64, u64, Probe)>,
     freq_hz: Vec<f64>,
     axes: [Vec<f64>; 3],
+    /// Where it shakes, and does not merely pass on what drives it.
+    shakes: [Vec<bool>; 3],
     /// Where the pointer is.
     cursor_hz: Option<f64>,
 }
@@ -26,6 +28,8 @@ const LAST_HZ: f64 = 200.0;
 /// A mean of squares has no meaning at a standstill.
 const FIRST_HZ: f64 = 2.0;
 const POINTS: usize = 200;
+/// Slower than this is the way that is printed.
+const SLOW_HZ: f64 = 15.0;
 
 impl Frequency {
     pub fn spectrum(&mut self, ui: &mut Ui, doc: &mut Document, at_ns: u64, probe: &mut Probe) {
@@ -42,14 +46,17 @@ impl Frequency {
         if self.freq_hz.is_empty() {
             return nothing(ui, "Nothing measured around the playhead");
         }
-        let top = self.axes.iter().flatten().copied().fold(0.0, f64::max) * 1.05;
+        let top = self.top(0..3) * 1.05;
         let modes = modes(doc);
         let shown = bare("spectrum").x_axis_formatter(|mark, _| tick(mark, "Hz")).show(ui, |ui| {
             bounds(ui, top.max(1e-9));
             mark_modes(ui, &modes);
             mark_cursor(ui, cursor_hz);
             for axis in 0..3 {
-                ui.line(Line::new("", self.points(axis)).color(theme::curve(axis)).width(1.3).allow_hover(false));
+                for (shakes, points) in self.pieces(axis) {
+                    let colour = theme::curve(axis).gamma_multiply(if shakes { 1.0 } else { 0.25 });
+                    ui.line(Line::new("", points).color(colour).width(1.3).allow_hover(false));
+                }
             }
         });
         self.cursor_hz = shown.response.hover_pos().map(|p| shown.transform.value_from_position(p).x);
@@ -88,7 +95,7 @@ impl Frequency {
             }
             self.say_frequency(ui);
         });
-        let top = self.axes[..2].iter().flatten().copied().fold(0.0, f64::max).max(1e-12);
+        let top = self.top(0..2).max(1e-12);
         let modes = modes(doc);
         let shown = bare("shaper").x_axis_formatter(|mark, _| tick(mark, "Hz")).show(ui, |ui| {
             bounds(ui, 105.0);
@@ -124,15 +131,42 @@ impl Frequency {
             return;
         }
         self.of = Some(of);
-        (self.freq_hz, self.axes) = (Vec::new(), Default::default());
+        (self.freq_hz, self.axes, self.shakes) = Default::default();
         let centre = of.0 * STRIDE_NS;
         let range = centre.saturating_sub(HALF_NS)..centre.saturating_add(HALF_NS);
-        if let Ok(spectrum) = doc.spectrum(probe, range) {
+        if let Ok(spectrum) = doc.spectrum(probe, range.clone()) {
             let kept = spectrum.freq_hz.partition_point(|f| *f < FIRST_HZ)
                 ..spectrum.freq_hz.partition_point(|f| *f <= LAST_HZ);
             self.freq_hz = spectrum.freq_hz[kept.clone()].to_vec();
+            self.shakes = doc.shakes(probe, range, &spectrum).map(|axis| axis[kept.clone()].to_vec());
             self.axes = spectrum.axes.map(|axis| axis[kept.clone()].to_vec());
         }
+    }
+
+    /// Bins of an axis that stand above both beside them, shake, and are not the print's own slow motion.
+    fn peaks(&self, axis: usize) -> impl Iterator<Item = usize> {
+        let (power, shakes) = (&self.axes[axis], &self.shakes[axis]);
+        let fast = self.freq_hz.partition_point(|f| *f < SLOW_HZ).max(1);
+        (fast..power.len().saturating_sub(1))
+            .filter(|i| shakes[*i] && power[*i] > power[*i - 1] && power[*i] > power[*i + 1])
+    }
+
+    /// The highest peak of these axes; where there is none, the highest of all.
+    fn top(&self, axes: std::ops::Range<usize>) -> f64 {
+        let peak = axes.clone().flat_map(|axis| self.peaks(axis).map(move |i| self.axes[axis][i])).fold(0.0, f64::max);
+        if peak > 0.0 { peak } else { self.axes[axes].iter().flatten().copied().fold(0.0, f64::max) }
+    }
+
+    /// An axis in pieces that shake and pieces that do not; each reaches to where the next begins.
+    fn pieces(&self, axis: usize) -> Vec<(bool, Vec<[f64; 2]>)> {
+        let points = self.points(axis);
+        let mut start = 0;
+        let piece = |run: &[bool]| {
+            let from = start;
+            start += run.len();
+            (run[0], points[from..(start + 1).min(points.len())].to_vec())
+        };
+        self.shakes[axis].chunk_by(|a, b| a == b).map(piece).collect()
     }
 
     fn points(&self, axis: usize) -> Vec<[f64; 2]> {
@@ -145,16 +179,11 @@ impl Frequency {
 
     /// The frequency under the pointer, else that of the highest peak.
     fn say_frequency(&self, ui: &mut Ui) {
-        let peak = (0..self.freq_hz.len())
-            .max_by(|a, b| self.total(*a).total_cmp(&self.total(*b)))
-            .map(|i| format!("peak {:.1} Hz", self.freq_hz[i]));
+        let peaks = (0..3).flat_map(|axis| self.peaks(axis).map(move |i| (self.axes[axis][i], self.freq_hz[i])));
+        let peak = peaks.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, hz)| format!("peak {hz:.1} Hz"));
         if let Some(text) = self.cursor_hz.map(|hz| format!("{hz:.1} Hz")).or(peak) {
             ui.add(egui::Label::new(RichText::new(text).monospace().small().weak()).truncate());
         }
-    }
-
-    fn total(&self, i: usize) -> f64 {
-        self.axes.iter().map(|axis| axis[i]).sum()
     }
 }
 
@@ -166,7 +195,13 @@ pub fn choose(ui: &mut Ui, doc: &Document, probe: &mut Probe) {
         Probe::Nozzle => "nozzle",
     };
     let button = egui::Button::new(RichText::new(name).small()).small();
-    if ui.add_enabled(probes.len() > 1, button).on_hover_text("The true nozzle, or what a chip measured").clicked() {
+    if ui
+        .add_enabled(probes.len() > 1, button)
+        .on_hover_text(
+            "The true nozzle, or what a chip measured\nFaint: it only passes on what drives it, as fast steps",
+        )
+        .clicked()
+    {
         let now = probes.iter().position(|p| p == probe).unwrap_or(0);
         *probe = probes[(now + 1) % probes.len()];
     }

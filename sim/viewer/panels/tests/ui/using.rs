@@ -399,6 +399,30 @@ fn everything_has_its_place_on_a_laptop() {
 }
 
 #[test]
+fn a_legend_of_all_features_stays_within_its_panel() {
+    let mut app = App::new();
+    let everything = (0..).zip(drydock_recording::Bead::FEATURES).collect();
+    app.facts.legend = app.facts.legend.map(|known| drydock_view_model::Legend { categories: everything, ..known });
+    let mut panels = panels(LAPTOP, app);
+    panels.run();
+    nothing_overflows(&panels);
+    // What follows in the panel is as wide as without it.
+    let edge = rect_of(&panels, Role::Button, "Back").right();
+    assert!((1340.0..=1366.0).contains(&edge), "{edge}");
+}
+
+#[test]
+fn a_message_goes_when_it_has_been_read() {
+    let mut app = App::new();
+    app.facts.message = Some("out/printer.cfg is written".into());
+    let mut panels = panels(LAPTOP, app);
+    panels.run();
+    panels.get_by_label("out/printer.cfg is written");
+    press(&mut panels, "✖");
+    assert_eq!(panels.state().actions, [Action::Dismiss]);
+}
+
+#[test]
 fn what_two_runs_did_is_told_by_their_recordings() {
     let mut doc = crate::common::document();
     let outcome = drydock_view_panels::Outcome::of_moves(&mut doc, 5, 8);
