@@ -1,6 +1,6 @@
 //! One stretch through host, firmware and plant, into a recording in memory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use drydock_recording::Header;
 use drydock_scenario::memory::{self, Overlay, Simulated};
