@@ -4,8 +4,9 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use drydock_plant::Machine;
 use drydock_plant::drive::Moves;
-use drydock_recording::{Command, Load, Move, Reader};
+use drydock_recording::{Command, Event, Move, Reader};
 use drydock_scenario::disk::RealDisk;
 use drydock_scenario::memory::{self, Overlay};
 use drydock_scenario::model::{Act, Scenario};
@@ -135,6 +136,9 @@ const ABOUT: [f64; 6] = [0.75, 0.85, 0.9, 0.95, 1.0, 1.05];
 const BELOW: [f64; 6] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.68];
 const ABOVE: [f64; 4] = [1.1, 1.2, 1.35, 1.5];
 const CORNERS: [f64; 5] = [1.5, 2.0, 3.0, 4.0, 6.0];
+/// Where the twin's onset lies between values further apart than this, values between them are tried, so often at most.
+const CLOSE: f64 = 1.06;
+const ROUNDS: usize = 2;
 /// Of the recordings that are made to be looked at here, samples per second.
 const SAMPLE_HZ: f64 = 50.0;
 
@@ -196,6 +200,14 @@ fn limit(bench: &Bench<'_>, knob: Knob, margin: f64, tell: &mut dyn FnMut(f64)) 
         (Some(_), None) => found.add(bench.trials(knob, &parts(&BELOW, middle.min(now)))?),
         (None, _) if predicted.is_some() => found.add(bench.trials(knob, &parts(&ABOVE, middle))?),
         _ => {}
+    }
+    for _ in 0..ROUNDS {
+        let (Some(clean), Some(lost)) = (found.clean(), found.lowest_lost()) else { break };
+        if lost / clean < CLOSE {
+            break;
+        }
+        let between: Vec<f64> = (1..5).map(|i| clean + (lost - clean) * f64::from(i) / 5.0).collect();
+        found.add(bench.trials(knob, &parts(&between, 1.0))?);
     }
     tell(0.9);
     let clean = found.clean();
@@ -259,38 +271,52 @@ impl Found {
         self.trials.iter().filter(|t| t.value < lost).next_back().map(|t| t.value)
     }
 
-    /// The value at which the moves ask for all of a motor's torque, by the secant on what they ask at two values. The moves
-    /// are planned by the host at each value, so speeds that are not reached are not counted.
+    /// The value at which the moves ask for all of a motor's torque: bracketed, then by false position. The moves are planned
+    /// by the host at each value, so speeds that are not reached are not counted.
     fn predict(&mut self, bench: &Bench<'_>) -> Result<Option<f64>, String> {
         let Some(first) = self.trials.first() else { return Ok(None) };
-        let (mut x0, mut y0) = (self.now, first.share());
-        if y0 <= 0.0 || !y0.is_finite() {
+        let (mut x0, mut y0) = (self.now, excess(first));
+        if first.share() <= 0.0 {
             return Ok(None);
         }
-        let mut x1 = (x0 / y0).clamp(self.now / FARTHEST, self.now * FARTHEST);
-        for _ in 0..8 {
-            if (x1 / x0 - 1.0).abs() < 1e-3 {
-                return Ok((y0 - 1.0).abs().lt(&0.02).then_some(x1));
+        let mut bracket: Option<[(f64, f64); 2]> = None;
+        for _ in 0..16 {
+            let x1 = match bracket {
+                // Somewhat too far, so that the onset is soon between two values.
+                None => x0 * (1.0 - 1.6 * y0 / (1.0 + y0)).clamp(0.4, 2.5) * if y0 < 0.0 { 1.05 } else { 1.0 / 1.05 },
+                // Not too near an end: a curve that bends would creep towards it.
+                Some([(a, fa), (b, fb)]) => a + (b - a) * (-fa / (fb - fa)).clamp(0.1, 0.9),
+            };
+            if x1 > self.now * FARTHEST || x1 < self.now / FARTHEST {
+                return Ok(None);
             }
             let Some(trial) = bench.trials(self.knob, &[x1])?.pop() else {
                 self.cut_short = true;
                 return Ok(None);
             };
-            let y1 = trial.share();
+            let y1 = excess(&trial);
             self.add(vec![trial]);
-            if (y1 - 1.0).abs() < 2e-3 {
+            if y1.abs() < 2e-3 || (x1 / x0 - 1.0).abs() < 1e-3 {
                 return Ok(Some(x1));
             }
-            if (y1 - y0).abs() < NO_EFFECT * y0 {
+            if bracket.is_none() && (y1 - y0).abs() < NO_EFFECT * (1.0 + y0) {
                 return Ok(None);
             }
-            let next = x1 + (1.0 - y1) * (x1 - x0) / (y1 - y0);
-            let next = if next.is_finite() && next > 0.0 { next } else { 0.5 * x1 };
+            bracket = match bracket {
+                None if (y0 < 0.0) != (y1 < 0.0) => Some([(x0, y0), (x1, y1)]),
+                None => None,
+                Some([a, b]) if (a.1 < 0.0) != (y1 < 0.0) => Some([a, (x1, y1)]).filter(|_| b.0 != x1),
+                Some([_, b]) => Some([(x1, y1), b]),
+            };
             (x0, y0) = (x1, y1);
-            x1 = next.clamp(self.now / FARTHEST, self.now * FARTHEST);
         }
-        Ok(Some(x1))
+        Ok(Some(x0))
     }
+}
+
+/// Torque that is asked for beyond what there is, as a part of it; 0 at the onset. Where there is none at all, much.
+fn excess(trial: &Trial) -> f64 {
+    trial.share().min(4.0) - 1.0
 }
 
 impl Bench<'_> {
@@ -323,13 +349,13 @@ impl Bench<'_> {
         let torque = torque::along(&machine, moves.into_iter()).into_iter().flatten();
         let torque = torque.max_by(|a, b| a.share.total_cmp(&b.share));
         let commands = reader.all::<Command>().collect::<Result<Vec<_>, _>>().map_err(said)?;
-        let loads = reader.all::<Load>().collect::<Result<Vec<_>, _>>().map_err(said)?;
+        let events = reader.all::<Event>().collect::<Result<Vec<_>, _>>().map_err(said)?;
         let outcome = run.outcome;
         let error = outcome.shutdown.iter().chain(&outcome.errors).next();
         Ok(Some(Trial {
             value,
             torque,
-            lost: first_lost(&machine, &commands, &loads).or_else(|| lost_at_end(&outcome, &machine, &loads)),
+            lost: first_lost(&machine, &commands, &events),
             error: error.map(|e| e.lines().next().unwrap_or_default().to_string()),
             print_time_s: outcome.print_time_s.unwrap_or(outcome.sim_s),
             fingerprint: outcome.fingerprint,
@@ -342,42 +368,21 @@ fn is_homing(command: &Command) -> bool {
 }
 
 /// The first loss on a rail, but for those while homing: a machine without switches is driven against its ends.
-fn first_lost(machine: &drydock_plant::Machine, commands: &[Command], loads: &[Load]) -> Option<Lost> {
-    let homing = |at_ns: u64| {
-        let now = commands.partition_point(|c| c.at_ns <= at_ns);
-        // A row of loads is 0.25 s late at most.
-        commands[..now].iter().rev().take_while(|c| c.at_ns + 300_000_000 > at_ns).any(is_homing)
-            || now.checked_sub(1).is_some_and(|last| is_homing(&commands[last]))
-    };
-    let mut before = vec![0; machine.motors.len()];
-    for load in loads {
-        let motor = usize::from(load.motor);
-        let Some(was) = before.get_mut(motor) else { continue };
-        let on_rail = matches!(machine.motors[motor].moves, Moves::Rail(_));
-        if on_rail && load.lost_steps != *was && !homing(load.at_ns) {
-            let name = machine.motors[motor].name.clone();
-            return Some(Lost {
-                motor: name,
-                at_s: load.at_ns as f64 * 1e-9,
-                full_steps: i64::from(load.lost_steps - *was),
-            });
-        }
-        *was = load.lost_steps;
-    }
-    None
+fn first_lost(machine: &Machine, commands: &[Command], events: &[Event]) -> Option<Lost> {
+    events.iter().find_map(|event| {
+        let (motor, full_steps) = lost_steps(&event.text)?;
+        let motor = machine.motors.get(motor)?;
+        let now = commands.partition_point(|c| c.at_ns <= event.at_ns);
+        let homing = now.checked_sub(1).is_some_and(|last| is_homing(&commands[last]));
+        let lost = Lost { motor: motor.name.clone(), at_s: event.at_ns as f64 * 1e-9, full_steps };
+        (matches!(motor.moves, Moves::Rail(_)) && !homing).then_some(lost)
+    })
 }
 
-/// A loss after the last row of loads.
-fn lost_at_end(
-    outcome: &drydock_scenario::session::Outcome,
-    machine: &drydock_plant::Machine,
-    loads: &[Load],
-) -> Option<Lost> {
-    machine.motors.iter().enumerate().filter(|(_, m)| matches!(m.moves, Moves::Rail(_))).find_map(|(i, motor)| {
-        let last = loads.iter().rev().find(|l| usize::from(l.motor) == i).map_or(0, |l| i64::from(l.lost_steps));
-        let (_, end) = outcome.lost_by_motor.iter().find(|(name, _)| *name == motor.name)?;
-        (*end != last).then(|| Lost { motor: motor.name.clone(), at_s: outcome.sim_s, full_steps: end - last })
-    })
+/// Motor and full steps of an event that says so, as the recorder words it.
+fn lost_steps(text: &str) -> Option<(usize, i64)> {
+    let (motor, rest) = text.strip_prefix("motor ")?.split_once(" lost steps: ")?;
+    Some((motor.parse().ok()?, rest.split(' ').next()?.parse().ok()?))
 }
 
 /// The scenario with moves that depend on the knobs alone: limits that a print file sets for itself are left out of it; one
@@ -413,7 +418,7 @@ fn sets_limits(line: &str) -> bool {
 }
 
 /// Moves that ask the most of the motors: long ones and short ones along each axis and both diagonals, and corners.
-fn pattern(machine: &drydock_plant::Machine) -> Vec<String> {
+fn pattern(machine: &Machine) -> Vec<String> {
     let (low, high) = (machine.travel_min_mm, machine.travel_max_mm);
     let middle: [f64; 2] = std::array::from_fn(|i| 0.5 * (low[i] + high[i]));
     // A round bed is smaller than its square.

@@ -113,11 +113,12 @@ fn twin_onset(limit: &Limit) -> f64 {
 
 #[test]
 fn acceleration_at_which_steps_are_lost_is_the_closed_form() {
-    for mm_s in [60.0, 150.0, 250.0] {
+    for mm_s in [200.0, 300.0] {
         let lines = to_and_fro(mm_s);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let mut rotor = Rotor::default();
-        let planted = Planted::new(&format!("accel{mm_s}"), &lines, SHAPED, |machine| rotor = weak_x(machine));
+        let append = format!("{SHAPED}[printer]\nmax_velocity: 400\n");
+        let planted = Planted::new(&format!("accel{mm_s}"), &lines, &append, |machine| rotor = weak_x(machine));
         let limit = planted.limit(Knob::Accel);
         // The acceleration that leaves no torque at cruising speed; friction and inertia add up while speeding up.
         let spare_n = pull_out_n(&rotor, mm_s) - needed_n(&rotor, mm_s, 0.0);
@@ -128,7 +129,7 @@ fn acceleration_at_which_steps_are_lost_is_the_closed_form() {
             expected,
             0.05,
         );
-        within(&format!("onset in the twin at {mm_s} mm/s, mm/s^2:"), twin_onset(&limit), expected, 0.15);
+        within(&format!("onset in the twin at {mm_s} mm/s, mm/s^2:"), twin_onset(&limit), expected, 0.10);
         let recommended = limit.recommended.expect("an answer");
         assert!(recommended < limit.clean.expect("clean") && recommended > 0.6 * expected, "{limit:?}");
     }
@@ -139,14 +140,18 @@ fn speed_at_which_steps_are_lost_is_the_closed_form() {
     let lines = to_and_fro(10_000.0);
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let mut rotor = Rotor::default();
-    let append = format!("{SHAPED}[printer]\nmax_accel: 1500\n");
-    let planted = Planted::new("speed", &lines, &append, |machine| rotor = weak_x(machine));
+    let append = "[printer]\nmax_accel: 1000\nminimum_cruise_ratio: 0\n";
+    let planted = Planted::new("speed", &lines, append, |machine| {
+        // A supply so low that torque falls early: the speed is reached on a short way.
+        rotor = Rotor { supply_v: 7.0, ..weak_x(machine) };
+        machine.motors[0].model = Drive::Rotor(rotor.clone());
+    });
     let limit = planted.limit(Knob::Velocity);
     // Pull-out falls and friction grows with speed: where they meet, by halving.
     let (mut low, mut high) = (0.0, 2000.0);
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
-        if pull_out_n(&rotor, middle) > needed_n(&rotor, middle, 1500.0) { low = middle } else { high = middle }
+        if pull_out_n(&rotor, middle) > needed_n(&rotor, middle, 1000.0) { low = middle } else { high = middle }
     }
     within("predicted onset, mm/s:", limit.predicted.expect("a prediction"), low, 0.05);
     within("onset in the twin, mm/s:", twin_onset(&limit), low, 0.05);
@@ -164,34 +169,44 @@ fn a_layer_shift_is_the_lost_steps() {
         "G1 E2 F300",
         "G1 X100 E1.4 F1200",
         "G1 X60 Y60.6",
-        "M204 S40000",
-        "G1 X120 F15000",
-        "G1 X60",
+        "M204 S20000",
+        "SET_VELOCITY_LIMIT VELOCITY=600",
+        "G1 X180 F36000",
         "M400",
         "M204 S500",
+        "G1 X60 F3000",
         "G1 Z0.4 F300",
         "G1 X100 E1.4 F1200",
         "M400",
     ];
-    let mut rotor = Rotor::default();
-    let planted = Planted::new("shift", &lines, "", |machine| {
-        rotor = weak_x(machine);
-        machine.heaters[0].body = Body::Hotend(Hotend::single_node(60.0, 10.0, 10.0));
-    });
-    let run =
-        simulate(&planted.scenario, &planted.folder, &Overlay::on_disk(), true, || true).expect("runs").expect("whole");
-    let lost = run.outcome.lost_by_motor.iter().find(|(name, _)| name == "stepper_x").expect("X").1;
-    assert_ne!(lost, 0, "nothing was lost: {:?}", run.outcome.errors);
-    assert_eq!(lost % 4, 0, "a rotor slips by whole electrical periods");
-    let mut reader = Reader::new(Cursor::new(run.recording.expect("a recording"))).expect("readable");
-    let beads = reader.all::<Bead>().collect::<Result<Vec<_>, _>>().expect("beads");
-    // The far end of the line of each layer: both were asked to end at X 100.
-    let end = |from_z: f64, to_z: f64| {
-        let of_layer = beads.iter().filter(|b| b.to_mm[2] > from_z && b.to_mm[2] < to_z && b.from_mm[0] < b.to_mm[0]);
-        of_layer.map(|b| b.to_mm[0]).fold(f64::NEG_INFINITY, f64::max)
+    let printed = |name: &str, travel: &str| {
+        let lines = lines.map(|line| if line.starts_with("G1 X180") { travel } else { line });
+        let planted = Planted::new(name, &lines, "", |machine| {
+            weak_x(machine);
+            machine.heaters[0].body = Body::Hotend(Hotend::single_node(60.0, 10.0, 10.0));
+        });
+        let run = simulate(&planted.scenario, &planted.folder, &Overlay::on_disk(), true, || true);
+        let run = run.expect("runs").expect("whole");
+        let mut reader = Reader::new(Cursor::new(run.recording.expect("a recording"))).expect("readable");
+        let beads = reader.all::<Bead>().collect::<Result<Vec<_>, _>>().expect("beads");
+        // The far end of the line of each layer.
+        let end = |from_z: f64, to_z: f64| {
+            let of_layer =
+                beads.iter().filter(|b| b.to_mm[2] > from_z && b.to_mm[2] < to_z && b.from_mm[0] < b.to_mm[0]);
+            of_layer.map(|b| b.to_mm[0]).fold(f64::NEG_INFINITY, f64::max)
+        };
+        let lost = run.outcome.lost_by_motor.iter().find(|(name, _)| name == "stepper_x").expect("X").1;
+        (lost, [end(0.1, 0.3), end(0.3, 0.5)])
     };
-    let (shift, expected) = (end(0.3, 0.5) - end(0.1, 0.3), lost as f64 * 0.2);
+    let (lost, layers) = printed("shift", "G1 X180 F36000");
+    let (none, straight) = printed("straight", "G1 X180 F1200");
+    assert_eq!(none, 0);
+    assert_ne!(lost, 0, "nothing was lost");
+    assert_eq!(lost % 4, 0, "a rotor slips by whole electrical periods");
+    // 40 mm a turn, 200 full steps.
+    let (shift, expected) = (layers[1] - straight[1], lost as f64 * 0.2);
     println!("ladder: {lost} full steps lost, the layer is shifted by {shift:.3} mm, {expected:.3} mm by the steps");
+    assert!((layers[0] - straight[0]).abs() < 0.05, "what was laid before the loss stays where it is");
     assert!((shift - expected).abs() < 0.05, "{shift} mm for {lost} full steps");
 }
 
@@ -251,8 +266,8 @@ fn flow_at_which_the_gear_slips_is_that_of_its_grip() {
         strong(machine);
         machine.extruders[0].grip_n = 30.0;
     });
-    // Of 1/(1 + e^((G - F)/3 N)) a twentieth.
-    limited_by(&planted.flow(), Reason::GearSlips, flow_at_n(30.0 - 3.0 * 19.0f64.ln()), 0.05);
+    // Of 1/(1 + e^((G - F)/3 N)) a twentieth; the force is that of what comes out, nineteen parts of what was asked for.
+    limited_by(&planted.flow(), Reason::GearSlips, flow_at_n(30.0 - 3.0 * 19.0f64.ln()) / 0.95, 0.05);
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn a_saved_value_does_not_hide_the_swept_one() {
     let axis = Axis::parse("config.input_shaper.shaper_freq_x=40,80").expect("an axis");
     let sweep = Sweep::new(scenario, &folder, vec![axis], Method::Grid, &[]).expect("a sweep");
     let table = run(&sweep, sweep.points(), 1);
-    let c = table.column("peak_ringing_um").expect("ringing");
+    let c = table.column("fingerprint").expect("fingerprints");
     assert_ne!(table.rows[0][c], table.rows[1][c]);
     std::fs::remove_dir_all(folder).expect("removed");
 }
