@@ -11,18 +11,15 @@ use std::fmt::Write;
 
 /// The whole report. `command` is the line that makes it again; where it is empty the recording's own is shown.
 pub fn html(study: &Study, command: &str) -> String {
-    let mut page = Page(String::new());
     let title = study.runs.first().map_or("", |r| r.header.title.as_str());
     let title = if title.is_empty() { "Drydock report" } else { title };
-    page.head(title);
-    page.raw(&format!("<h1>{}</h1>\n", escape(title)));
+    let mut page = Page::new(title);
     page.summary(study, command);
     page.walls(study);
     for run in &study.runs {
         page.run(study, run);
     }
-    page.raw("</main>\n</body>\n</html>\n");
-    page.0
+    page.finish()
 }
 
 /// The rows of the summary table: what is shown, and one value a run.
@@ -122,10 +119,24 @@ pub fn profile_chart(study: &Study) -> Option<Chart> {
 const PROFILE_MM: f64 = 30.0;
 const WIDE: f64 = 1080.0;
 
-struct Page(String);
+/// A page that needs nothing but itself.
+pub struct Page(String);
 
 impl Page {
-    fn raw(&mut self, text: &str) {
+    pub fn new(title: &str) -> Page {
+        let mut page = Page(String::new());
+        page.head(title);
+        page.raw(&format!("<h1>{}</h1>\n", escape(title)));
+        page
+    }
+
+    pub fn finish(mut self) -> String {
+        self.raw("</main>\n</body>\n</html>\n");
+        self.0
+    }
+
+    /// HTML as it is.
+    pub fn raw(&mut self, text: &str) {
         self.0.push_str(text);
     }
 
@@ -171,7 +182,8 @@ impl Page {
         }
     }
 
-    fn walls(&mut self, study: &Study) {
+    /// The layer that rings most, its worst corner, and the deviation along the wall that leaves it.
+    pub fn walls(&mut self, study: &Study) {
         if study.runs.iter().all(|r| r.view.is_empty()) {
             self.raw("<p class=\"soft\">Nothing was extruded, so there are no walls to show.</p>\n");
             return;
@@ -271,7 +283,8 @@ impl Page {
         self.chart(&Chart { title, x, y, curves }, WIDE, 270.0);
     }
 
-    fn motors(&mut self, run: &RunStudy) {
+    /// Load angles of the motors over the run.
+    pub fn motors(&mut self, run: &RunStudy) {
         let values = run.motors.iter().filter_map(|m| m.load_angle_deg.extremes()).flat_map(|(l, h)| [l, h]);
         let y = Axis::over("load angle, °", values, [-90.0, 90.0]);
         let mut curves: Vec<Curve> = run
@@ -319,7 +332,7 @@ impl Page {
         }
     }
 
-    fn chart(&mut self, chart: &Chart, width: f64, height: f64) {
+    pub fn chart(&mut self, chart: &Chart, width: f64, height: f64) {
         let mut svg = Svg::new(width, height);
         chart.draw(&mut svg, Area { x: 0.0, y: 0.0, width, height });
         self.raw(&svg.finish(&chart.title));

@@ -65,6 +65,41 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The melt's time constant at a flow, by the exponent that the lines show, s.
+    pub fn at_flow(&self, flow_mm3_s: f64) -> f64 {
+        let (slow, fast) = FLOWS_MM3_S[MIDDLE];
+        let n = self.power_index;
+        let chord = (libm::pow(fast, n) - libm::pow(slow, n)) / (fast - slow);
+        self.advance_s / chord * n * libm::pow(flow_mm3_s, n - 1.0)
+    }
+
+    pub fn explanation(&self) -> String {
+        let error = |at: f64| {
+            let nearest = self.curve.iter().min_by(|a, b| (a.0 - at).abs().total_cmp(&(b.0 - at).abs()));
+            nearest.map_or(f64::NAN, |p| p.1 * 1e3)
+        };
+        let mut text = format!(
+            "Pressure advance {:.4} s (+- {:.4}; it was {:.4}) at {:.0} C: where the speed changes, lines are off their width \
+             by {:.0} um rms, against {:.0} um without.",
+            self.advance_s,
+            self.uncertainty_s,
+            self.before_s,
+            self.temperature_c,
+            error(self.advance_s),
+            error(0.0),
+        );
+        let flows: Vec<String> = self.by_flow.iter().map(|(q, s)| format!("{s:.4} s at {q:.1} mm^3/s")).collect();
+        text += &format!(" By flow: {}.", flows.join(", "));
+        if self.power_index < 0.9 {
+            text += &format!(
+                " The melt thins as it flows faster (exponent {:.2}), so that the best value falls to {:.4} s at 10 mm^3/s.",
+                self.power_index,
+                self.at_flow(10.0)
+            );
+        }
+        text
+    }
+
     pub fn changes(&self) -> Vec<Change> {
         vec![Change::new("extruder", "pressure_advance", format!("{:.4}", self.advance_s))]
     }
@@ -192,13 +227,12 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     lines.extend(
         bench.lines(&[before_s], FLOWS_MM3_S[MIDDLE], settle_s).into_iter().map(|l| bench.moved(l, shown.len())),
     );
-    let Some((readings, _)) = bench.print(&lines, work)? else { return Ok(None) };
-    let curve = lines.iter().zip(&readings).take(shown.len()).map(|(l, r)| (l.advance_s, r.error_mm)).collect();
-    let as_was = format!("as it was, {before_s:.3} s");
-    let picked = [(0, "0 s".to_string()), (shown.len(), as_was), (4, format!("tuned, {advance_s:.3} s"))];
-    let widths = picked.map(|(i, name)| (name, readings[i].widths.clone())).to_vec();
+    let (curve, widths) = match bench.print(&lines, work)? {
+        Some((readings, _)) => shown_of(&lines, &readings, before_s, advance_s, shown.len()),
+        None => (Vec::new(), Vec::new()),
+    };
     (work.tell)("pressure advance, the tower", 0.8);
-    let Some(tower) = bench.tower(&TOWER.map(|f| f * advance_s), work)? else { return Ok(None) };
+    let tower = bench.tower(&TOWER.map(|f| f * advance_s), work)?.unwrap_or_default();
     (work.tell)("pressure advance", 1.0);
     Ok(Some(Answer {
         advance_s,
@@ -213,6 +247,23 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         temperature_c: options.temperature_c,
         fingerprint: digest.hex(),
     }))
+}
+
+type Points = Vec<(f64, f64)>;
+
+/// The error over pressure advance, and the widths of three lines: without, as it was, tuned.
+fn shown_of(
+    lines: &[Line],
+    readings: &[Reading],
+    before_s: f64,
+    advance_s: f64,
+    shown: usize,
+) -> (Points, Vec<(String, Points)>) {
+    const TUNED: usize = 4;
+    let curve = lines.iter().zip(readings).take(shown).map(|(l, r)| (l.advance_s, r.error_mm)).collect();
+    let as_was = format!("as it was, {before_s:.3} s");
+    let picked = [(0, "0 s".to_string()), (shown, as_was), (TUNED, format!("tuned, {advance_s:.3} s"))];
+    (curve, picked.map(|(i, name)| (name, readings[i].widths.clone())).to_vec())
 }
 
 /// Where the readings cross 0, and half of its 95 % interval: by medians, since a line may have gone wrong.

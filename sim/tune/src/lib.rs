@@ -4,6 +4,7 @@
 //! - [`shaper`]: which input shaper, with [`predict`]: what the wall will look like, in closed form
 //! - [`pid`]: gains of a heater
 //! - [`advance`]: pressure advance
+//! - [`session`], [`report`]: all of it as one block, one JSON object, one page
 //! - [`parts`]: parts to try settings on
 
 pub mod advance;
@@ -12,6 +13,8 @@ pub mod pid;
 pub mod predict;
 pub mod printer;
 pub mod random;
+pub mod report;
+pub mod session;
 pub mod shaper;
 
 pub use drydock_sweep::{Pool, Stop};

@@ -218,6 +218,7 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     let tried: Vec<Gains> = around(relay);
     let nominal = work.each("gains on the twin's own plant", (0.1, 0.5), &tried, |g| test.manners(g, None, work))?;
     let mut best: Vec<(Gains, Manners)> = tried.iter().zip(nominal).filter_map(|(g, m)| Some((*g, m?.0))).collect();
+    let own = best.clone();
     best.sort_by(|a, b| a.1.score().total_cmp(&b.1.score()));
     best.truncate(BEST);
     if best.is_empty() {
@@ -243,8 +244,13 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     let jobs: Vec<(Gains, Option<&Machine>)> =
         [None].into_iter().chain(others.iter().map(|(_, m)| Some(m))).flat_map(|m| [(choice, m), (relay, m)]).collect();
     let seen = work.each("validating", (0.8, 0.96), &jobs, |(g, m)| test.manners(g, *m, work))?;
-    let mut own = seen[..2].iter().cloned();
-    let (Some(with_choice), Some(with_relay)) = (own.next().flatten(), own.next().flatten()) else { return Ok(None) };
+    // Stopped before that, the manners are those of the search.
+    let known = |gains: Gains| {
+        let of = |list: &[(Gains, Manners)]| list.iter().find(|(g, _)| *g == gains).map(|(_, m)| (*m, Vec::new()));
+        of(&own).ok_or_else(|| Failure("these gains were not tried".into()))
+    };
+    let with_choice = seen[0].clone().map_or_else(|| known(choice), Ok)?;
+    let with_relay = seen[1].clone().map_or_else(|| known(relay), Ok)?;
     let validation = others
         .iter()
         .zip(seen[2..].chunks(2))

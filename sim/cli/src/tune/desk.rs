@@ -1,0 +1,121 @@
+//! What the tuners have in common: which printer, who works, where the answers go.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use drydock_analysis::picture;
+use drydock_scenario::text::io_cause;
+use drydock_sweep::Pool;
+use drydock_tune::session::Session;
+use drydock_tune::{Printer, Work, report};
+
+use crate::run::CliResult;
+use crate::term::{self, say};
+
+#[derive(Args)]
+pub struct DeskArgs {
+    /// The printer.cfg.
+    #[arg(long, value_name = "FILE", default_value = "printer.cfg")]
+    config: PathBuf,
+    /// The machine file (RON), as `drydock identify` writes it (default: a machine read off the printer.cfg).
+    #[arg(long, value_name = "FILE")]
+    machine: Option<PathBuf>,
+    /// Where the report, the picture and the new printer.cfg go.
+    #[arg(long, short, value_name = "DIR", default_value = "out/tune")]
+    out: PathBuf,
+    /// Put the block into the printer.cfg itself; the old file is kept beside it.
+    #[arg(long)]
+    write: bool,
+    /// Seed of every random stream.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many runs at once (default: one for each core).
+    #[arg(long, short, default_value_t = 0)]
+    workers: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// No progress bar.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl DeskArgs {
+    /// Loads the printer, lets `tune` fill a session, and puts out what it found. Ctrl-C ends it with the best so far.
+    pub fn sit(
+        &self,
+        title: &str,
+        tune: impl FnOnce(&Printer, &Work, &mut Session) -> Result<(), Box<dyn std::error::Error>>,
+    ) -> CliResult {
+        let printer = Printer::load(&self.config, self.machine.as_deref(), self.seed)?;
+        let stop = term::stop_on_ctrl_c()?;
+        let bar = term::bar(title, self.quiet || self.json);
+        let tell = |what: &str, part: f64| {
+            bar.set_message(what.to_string());
+            bar.set_position((part * 1000.0) as u64);
+        };
+        let work = Work { pool: Pool { workers: self.workers, stop: stop.clone() }, tell: &tell };
+        let mut session = Session::default();
+        tune(&printer, &work, &mut session)?;
+        bar.finish_and_clear();
+        session.cut_short = stop.is_set();
+        if session.is_empty() {
+            return Err("ended before there was anything to tell".into());
+        }
+        self.put_out(&printer, &session)
+    }
+
+    fn put_out(&self, printer: &Printer, session: &Session) -> CliResult {
+        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        let said = |what: &std::path::Path, e: &std::io::Error| format!("{}: {}", what.display(), io_cause(e));
+        std::fs::create_dir_all(&self.out).map_err(|e| said(&self.out, &e))?;
+        let save = |name: &str, text: String| {
+            let path = self.out.join(name);
+            std::fs::write(&path, text).map_err(|e| said(&path, &e)).map(|()| path)
+        };
+        let block = session.block(printer)?;
+        let title = format!("Tuning of {}", self.machine.as_ref().unwrap_or(&self.config).display());
+        let page = save("report.html", report::html(session, &block, &title, &command))?;
+        let config = save("printer.cfg", printer.save_config(&session.changes())?)?;
+        let study = session.shaper.as_ref().and_then(|s| s.study.as_ref());
+        let picture = study.map(|study| {
+            let path = self.out.join("before-after.png");
+            picture::write_png(study, &path).map(|()| path)
+        });
+        let picture = picture.transpose().map_err(|e| format!("{}: {}", e.path.display(), e.cause))?;
+        let kept = if self.write { Some(printer.write_config(&session.changes())?) } else { None };
+        if self.json {
+            let mut all = session.to_json(printer, &command)?;
+            all["report"] = page.display().to_string().into();
+            all["picture"] = picture.map(|p| p.display().to_string()).into();
+            all["config"] = config.display().to_string().into();
+            all["kept"] = kept.map(|p| p.display().to_string()).into();
+            say!("{all}");
+        } else {
+            session.explanations().iter().for_each(|text| say!("{text}\n"));
+            say!("{}", block.trim_end());
+            say!("\n  report         {}", page.display());
+            if let Some(path) = picture {
+                say!("  before, after  {}", path.display());
+            }
+            match kept {
+                Some(path) => say!("  printer.cfg    {} (the old one is {})", self.config.display(), path.display()),
+                None => say!("  printer.cfg    {} (--write puts it in place)", config.display()),
+            }
+            say!("  fingerprint    {}", session.fingerprint());
+            if session.cut_short {
+                say!("  ended early: this is the best so far");
+            }
+        }
+        Ok(if session.cut_short { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    }
+}
+
+/// The text of a print file that somebody names.
+pub fn gcode(path: Option<&PathBuf>) -> Result<Option<String>, String> {
+    let Some(path) = path else { return Ok(None) };
+    drydock_scenario::setup::can_print(path).map_err(|why| format!("{}: {why}", path.display()))?;
+    let bytes = std::fs::read(path).map_err(|e| format!("{}: {}", path.display(), io_cause(&e)))?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
