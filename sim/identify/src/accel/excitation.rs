@@ -1,7 +1,7 @@
 //! What shook the machine while it was recorded: the sweep of the resonance test, found in the recording itself.
 //!
 //! # Equation
-//!   r² = Σ_i C_i(τ)²/(Σu² · Σy²), C_i(τ) = Σ y_i(t) u(t − τ), gain_i = C_i/Σu², in the band 7 to 28 Hz, over the first 30 s
+//!   r² = Σ_i C_i(τ)²/(Σu² · Σy²), C_i(τ) = Σ y_i(t) u(t − τ), gain_i = C_i/Σu², in the band 7 to 28 Hz, up to τ + 30 s
 //! # Symbols
 //!   y_i [mm/s²] chip axis i · u [Hz] a sweep with accel_per_hz 1 · τ [s] its beginning · gain_i [mm/s²/Hz]
 //! # Source
@@ -167,7 +167,8 @@ pub fn best_match(samples: &[Sample]) -> Option<Excitation> {
         for lag in 0..count.saturating_sub(GRID_HZ as usize) {
             let c = [correlations[0][lag], correlations[1][lag], correlations[2][lag]];
             let explained = c.iter().map(|c| c * c).sum::<f64>();
-            let seen = energy[(lag + model_count).min(count)] - energy[lag];
+            // What came before counts too: a sweep is not to be entered in the middle.
+            let seen = energy[(lag + model_count).min(count)];
             let correlation = if seen > 0.0 { libm::sqrt(explained / power / seen) } else { 0.0 };
             // Energy of a moment that a filter smeared out of its place explains nothing.
             if seen < 0.02 * energy[count] || best.as_ref().is_some_and(|b| b.correlation >= correlation) {
