@@ -115,7 +115,8 @@ fn options(args: &CalibrateShaperArgs) -> Result<FitOptions, String> {
         false => Err(format!("--{name} {value}: a number from {least} up is wanted")),
     };
     options.square_corner_velocity_mm_s = positive("scv", args.scv, 0.0)?;
-    options.max_freq_hz = Some(positive("max-freq", args.max_freq, 30.0)?);
+    // Fits see 200 Hz at least, as the script does: the option is for the plot first of all.
+    options.max_freq_hz = Some(positive("max-freq", args.max_freq, 30.0)?.max(MAX_FREQ_HZ));
     options.max_smoothing_mm =
         args.max_smoothing.map(|mm| positive("max-smoothing", mm, MIN_MAX_SMOOTHING_MM)).transpose()?;
     Ok(options)

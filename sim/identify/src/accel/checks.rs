@@ -1,6 +1,7 @@
 //! Whether a recording is what it should be: each fault has a name, and what to do about it.
 
 use drydock_host::shaper_calibrate::Sample;
+use rustfft::num_complex::Complex;
 
 use super::excitation::{self, Excitation};
 use super::recording::{Data, Psd, Recording, unit};
@@ -297,20 +298,23 @@ fn check_hum(out: &mut Checked, samples: &[Sample], sweep: Option<&Excitation>) 
     }
 }
 
-/// Size of a line in all axes, under a Hann window.
+/// Size of a line in all axes, under a Hann window; the samples of so short a part are taken to be even.
 fn amplitude(part: &[Sample], hz: f64) -> f64 {
-    let mean = means(part);
-    let (first_s, n) = (part[0].time_s, part.len() as f64);
-    let mut sums = [[0.0; 2]; 3];
-    for (i, s) in part.iter().enumerate() {
-        let hann = 1.0 - libm::cos(std::f64::consts::TAU * i as f64 / n);
-        let (sin, cos) = libm::sincos(std::f64::consts::TAU * hz * (s.time_s - first_s));
+    let (mean, n) = (means(part), part.len() as f64);
+    let step_s = (part[part.len() - 1].time_s - part[0].time_s) / (n - 1.0);
+    let turn = |angle: f64| -> Complex<f64> { Complex::from_polar(1.0, angle) };
+    let (line_step, hann_step) = (turn(std::f64::consts::TAU * hz * step_s), turn(std::f64::consts::TAU / n));
+    let (mut line, mut hann) = (turn(0.0), turn(0.0));
+    let mut sums = [Complex::<f64>::default(); 3];
+    for s in part {
+        let weighted = line * (1.0 - hann.re);
         for (sum, (a, mean)) in sums.iter_mut().zip(s.accel_mm_s2.iter().zip(mean)) {
-            sum[0] += (a - mean) * hann * cos;
-            sum[1] += (a - mean) * hann * sin;
+            *sum += weighted * (a - mean);
         }
+        line *= line_step;
+        hann *= hann_step;
     }
-    2.0 / n * libm::sqrt(sums.iter().flatten().map(|x| x * x).sum())
+    2.0 / n * libm::sqrt(sums.iter().map(|x| x.norm_sqr()).sum::<f64>())
 }
 
 fn no_sweep(out: &mut Checked, samples: &[Sample], correlation: f64) {

@@ -1,7 +1,7 @@
 //! What shook the machine while it was recorded: the sweep of the resonance test, found in the recording itself.
 //!
 //! # Equation
-//!   r² = Σ_i C_i(τ)²/(Σu² · Σy²), C_i(τ) = Σ y_i(t) u(t − τ), gain_i = C_i/Σu², in the band 7 to 28 Hz, over the first 30 s
+//!   r² = Σ_i C_i(τ)²/(Σu² · Σy²), C_i(τ) = Σ y_i(t) u(t − τ), gain_i = C_i/Σu², in the band 7 to 28 Hz, up to τ + 30 s
 //! # Symbols
 //!   y_i [mm/s²] chip axis i · u [Hz] a sweep with accel_per_hz 1 · τ [s] its beginning · gain_i [mm/s²/Hz]
 //! # Source
@@ -29,6 +29,9 @@ const LOOK_S: f64 = 60.0;
 const MODEL_S: f64 = 30.0;
 /// A sweep is there if it explains this part of the amplitude.
 const FOUND: f64 = 0.45;
+const CLEARLY: f64 = 0.8;
+/// Sweeps that begin elsewhere look alike once they run: a less usual one must be better by this.
+const CLEARER: f64 = 1.02;
 /// The slow sway that newer tests add, s.
 const SWAY_PERIOD_S: f64 = 1.2;
 const ENVELOPE_S: f64 = 0.25;
@@ -152,6 +155,10 @@ pub fn best_match(samples: &[Sample]) -> Option<Excitation> {
     }
     let mut best: Option<Excitation> = None;
     for (start_hz, rate_hz_s) in RATES_HZ_S.iter().flat_map(|rate| STARTS_HZ.map(|start| (start, *rate))) {
+        // Another rate than the usual one is looked for only where the usual one explains little.
+        if rate_hz_s != RATES_HZ_S[0] && best.as_ref().is_some_and(|b| b.correlation > CLEARLY) {
+            break;
+        }
         let sweep = Sweep {
             min_freq_hz: start_hz,
             max_freq_hz: start_hz + rate_hz_s * MODEL_S,
@@ -164,17 +171,29 @@ pub fn best_match(samples: &[Sample]) -> Option<Excitation> {
         let power = band.back(u.clone()).iter().map(|v| v * v).sum::<f64>();
         let correlations: Vec<Vec<f64>> =
             spectra.iter().map(|y| band.back(y.iter().zip(&u).map(|(y, u)| y * u.conj()).collect())).collect();
-        for lag in 0..count.saturating_sub(GRID_HZ as usize) {
-            let c = [correlations[0][lag], correlations[1][lag], correlations[2][lag]];
-            let explained = c.iter().map(|c| c * c).sum::<f64>();
-            let seen = energy[(lag + model_count).min(count)] - energy[lag];
-            let correlation = if seen > 0.0 { libm::sqrt(explained / power / seen) } else { 0.0 };
-            // Energy of a moment that a filter smeared out of its place explains nothing.
-            if seen < 0.02 * energy[count] || best.as_ref().is_some_and(|b| b.correlation >= correlation) {
+        let explained: Vec<f64> = (0..count).map(|lag| correlations.iter().map(|c| c[lag] * c[lag]).sum()).collect();
+        for lag in 1..count.saturating_sub(GRID_HZ as usize) {
+            // A sweep may well begin between two cells.
+            let [a, b, c] = [explained[lag - 1], explained[lag], explained[lag + 1]];
+            if b < a || b < c {
                 continue;
             }
-            let gain = c.map(|c| c / power);
-            best = Some(Excitation { sweep, start_s: lag as f64 * step_s, gain, correlation, cut: false });
+            let shift = 0.5 * (a - c) / (a - 2.0 * b + c).min(-1e-300);
+            let highest = b - 0.25 * (a - c) * shift;
+            // What came before counts too: a sweep is not to be entered in the middle.
+            let seen = energy[(lag + model_count).min(count)];
+            let correlation = if seen > 0.0 { libm::sqrt(highest / power / seen) } else { 0.0 };
+            // Energy of a moment that a filter smeared out of its place explains nothing.
+            let better = best.as_ref().is_none_or(|b| {
+                correlation > CLEARER * b.correlation || b.sweep == sweep && correlation > b.correlation
+            });
+            if seen < 0.02 * energy[count] || !better {
+                continue;
+            }
+            let size = libm::sqrt(highest / b.max(1e-300)) / power;
+            let gain = std::array::from_fn(|axis| correlations[axis][lag] * size);
+            let start_s = (lag as f64 + shift) * step_s;
+            best = Some(Excitation { sweep, start_s, gain, correlation, cut: false });
         }
     }
     best.map(|found| finish(samples, found))
@@ -225,12 +244,18 @@ fn sway_mm_s2(samples: &[Sample], gain: &[f64; 3], size: f64) -> f64 {
     let n = samples.len() as f64;
     let along = |s: &Sample| s.accel_mm_s2.iter().zip(gain).map(|(a, g)| a * g / size).sum::<f64>();
     let mean = samples.iter().map(along).sum::<f64>() / n;
+    // Blocks of 10 ms are short beside the sway.
+    let block = |part: &[Sample]| {
+        let sum: f64 = part.iter().map(|s| along(s) - mean).sum();
+        (part[part.len() / 2].time_s - first_s, sum)
+    };
+    let blocks: Vec<(f64, f64)> = samples.chunks(32).map(block).collect();
     let amplitude = |hz: f64| {
         let (mut re, mut im) = (0.0, 0.0);
-        for s in samples {
-            let (sin, cos) = libm::sincos(std::f64::consts::TAU * hz * (s.time_s - first_s));
-            re += (along(s) - mean) * cos;
-            im += (along(s) - mean) * sin;
+        for (t_s, sum) in &blocks {
+            let (sin, cos) = libm::sincos(std::f64::consts::TAU * hz * t_s);
+            re += sum * cos;
+            im += sum * sin;
         }
         2.0 * libm::sqrt(re * re + im * im) / n
     };

@@ -64,6 +64,8 @@ pub struct Widths {
 const DAMPING: [f64; 2] = [0.004, 0.5];
 const MAX_DELAY_S: f64 = 0.006;
 const ROUNDS: usize = 60;
+/// Keeps two modes at one place from growing against each other without end.
+const REGULAR: f64 = 1e-6;
 /// Neighbouring frequencies of overlapping windows say the same: so many count as one.
 const ALIKE: f64 = 3.0;
 
@@ -140,7 +142,7 @@ pub fn solve(responses: &[Response], shape: &Shape) -> Option<Solution> {
         let a = columns.columns(0, used);
         let mut normal = a.transpose() * a;
         let size = normal.trace().max(1e-300) / used.max(1) as f64;
-        (0..used).for_each(|i| normal[(i, i)] += 1e-9 * size);
+        (0..used).for_each(|i| normal[(i, i)] += REGULAR * size);
         let x = normal.cholesky()?.solve(&(a.transpose() * wanted));
         let error = a * &x - wanted;
         missed += error.norm_squared();

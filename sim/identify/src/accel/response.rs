@@ -153,10 +153,9 @@ impl CrossSpectra {
             fft.process(&mut data);
             data
         };
-        for (window, at) in (0..drive.len().saturating_sub(len)).step_by(len / 4).enumerate() {
+        for (window, at) in (0..drive.len().saturating_sub(len)).step_by(len / 2).enumerate() {
             let u = transform(&|i| drive[i], at);
-            // Pairs of windows alternate, so that what they share stays small.
-            let half = (window / 4) % 2;
+            let half = window % 2;
             for axis in 0..3 {
                 let y = transform(&|i| felt[i][axis], at);
                 for k in 0..bins {
