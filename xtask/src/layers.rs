@@ -41,6 +41,7 @@ const RECORDING: &str = "drydock-recording";
 const TWIN: &str = "drydock-twin";
 const SCENARIO: &str = "drydock-scenario";
 const ANALYSIS: &str = "drydock-analysis";
+const IDENTIFY: &str = "drydock-identify";
 const PORT: &str = "drydock-port";
 const VIEW_MODEL: &str = "drydock-view-model";
 const VIEW_PANELS: &str = "drydock-view-panels";
@@ -73,8 +74,13 @@ const LAYERS: &[Layer] = &[
     },
     Layer { name: ANALYSIS, may_use: &[RECORDING], fence: Fence::Spectra },
     Layer {
+        name: IDENTIFY,
+        may_use: &[MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS],
+        fence: Fence::Spectra,
+    },
+    Layer {
         name: "drydock-cli",
-        may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS, PORT],
+        may_use: &[PROTOCOL, FIRMWARE, VIRTUAL_MCU, MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, ANALYSIS, IDENTIFY, PORT],
         fence: Fence::Spectra,
     },
     Layer { name: VIEW_MODEL, may_use: &[MOTION, RECORDING, ANALYSIS], fence: Fence::Spectra },
