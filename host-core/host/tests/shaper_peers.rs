@@ -120,7 +120,7 @@ fn the_reference_recording_gets_the_peers_words_and_files() {
         ("calibrate_shaper.out", FitOptions::default()),
         (
             "calibrate_shaper_scv10_ms0.1.out",
-            FitOptions { square_corner_velocity_mm_s: 10.0, max_smoothing_mm: Some(0.1), max_freq_hz: None },
+            FitOptions { square_corner_velocity_mm_s: 10.0, max_smoothing_mm: Some(0.1), ..FitOptions::default() },
         ),
     ];
     for (file, options) in cases {
@@ -167,7 +167,15 @@ fn curves_of_the_shapers_are_those_of_calibration_files() {
         let Some((name, freq)) = label.trim_end_matches(')').split_once('(') else { continue };
         let Some(name) = ["zv", "mzv"].into_iter().find(|n| *n == name) else { continue };
         let freq_hz = freq.parse().unwrap();
-        let fit = ShaperFit { name, freq_hz, vibrations: 0.0, smoothing_mm: 0.0, score: 0.0, max_accel_mm_s2: 0.0 };
+        let fit = ShaperFit {
+            name,
+            freq_hz,
+            damping: 0.1,
+            vibrations: 0.0,
+            smoothing_mm: 0.0,
+            score: 0.0,
+            max_accel_mm_s2: 0.0,
+        };
         for row in text.lines().skip(1).map(|row| row.split(',').collect::<Vec<_>>()) {
             let (f, expected): (f64, f64) = (row[0].parse().unwrap(), row[column].parse().unwrap());
             worst = worst.max((fit.response(f) - expected).abs());

@@ -95,6 +95,27 @@ impl Svg {
     }
 }
 
+impl Svg {
+    /// A file of its own: on white, whatever page shows it.
+    pub fn document(self, title: &str) -> String {
+        let mut colours = String::from("--panel:#f7f8fa;--ink:#1c2024;--soft:#5f6770;--grid:#dde1e6");
+        for (i, [r, g, b]) in colour::SERIES.iter().enumerate() {
+            let _ = write!(colours, ";--s{i}:#{r:02x}{g:02x}{b:02x}");
+        }
+        let (width, height) = (self.width, self.height);
+        let head = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+             font-family=\"sans-serif\" style=\"{colours}\" "
+        );
+        let paper = format!("<style>{}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n", style());
+        let inner = self.finish(title).replacen("<svg ", &head, 1);
+        match inner.split_once('\n') {
+            Some((opening, rest)) => format!("{opening}\n{paper}{rest}"),
+            None => inner,
+        }
+    }
+}
+
 impl Canvas for Svg {
     fn lines(&mut self, lines: &[Vec<(f64, f64)>], stroke: Stroke) {
         let mut path = String::new();

@@ -1,5 +1,6 @@
 //! The `drydock` command.
 
+mod calibrate_shaper;
 mod check;
 mod faces;
 mod firmware;
@@ -47,6 +48,8 @@ enum Command {
     Host(host::HostArgs),
     /// Name every mistake of a printer.cfg, without a printer.
     Check(check::CheckArgs),
+    /// Find the input shaper for recordings of a resonance test, as Klipper's script does.
+    CalibrateShaper(calibrate_shaper::CalibrateShaperArgs),
     /// Write the planned moves of a G-code file.
     Plan(offline::PlanArgs),
     /// Write every step of a G-code file.
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         #[cfg(unix)]
         Some(Command::Host(args)) => host::host(args),
         Some(Command::Check(args)) => check::check(args),
+        Some(Command::CalibrateShaper(args)) => calibrate_shaper::calibrate_shaper(args),
         Some(Command::Plan(args)) => offline::plan(args),
         Some(Command::Steps(args)) => offline::steps(args),
         Some(Command::Export(args)) => recordings::export(args),

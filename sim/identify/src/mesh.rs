@@ -76,7 +76,8 @@ fn grid(
     let mut points_mm = Vec::new();
     for (j, (line, row)) in rows.iter().enumerate() {
         if row.len() != columns {
-            let why = format!("mesh {name}: {} points in this row, {columns} in the first; is the file cut off?", row.len());
+            let why =
+                format!("mesh {name}: {} points in this row, {columns} in the first; is the file cut off?", row.len());
             return Err(Refusal::line(path, *line, why));
         }
         for (i, z) in row.iter().enumerate() {
@@ -92,10 +93,17 @@ fn grid(
     }
     let mut flags = Vec::new();
     if points_mm.len() < columns * rows.len() {
-        flags.push(format!("{} of {} points were not probed", columns * rows.len() - points_mm.len(), columns * rows.len()));
+        flags.push(format!(
+            "{} of {} points were not probed",
+            columns * rows.len() - points_mm.len(),
+            columns * rows.len()
+        ));
     }
     if points_mm.iter().all(|p| p[2] == points_mm[0][2]) {
-        return Err(Refusal::file(path, format!("mesh {name}: all heights are {}: nothing was probed", points_mm[0][2])));
+        return Err(Refusal::file(
+            path,
+            format!("mesh {name}: all heights are {}: nothing was probed", points_mm[0][2]),
+        ));
     }
     Ok(Mesh { name: name.to_string(), points_mm, columns, flags })
 }
@@ -266,7 +274,8 @@ mod tests {
         };
         let mut text = "[bed_mesh default]\n#*# [bed_mesh cold]\n#*# version = 1\n#*# points =\n".to_string();
         for j in 0..5 {
-            let row: Vec<String> = (0..5).map(|i| format!("{:.6}", z(20.0 + 40.0 * f64::from(i), 20.0 + 40.0 * f64::from(j)))).collect();
+            let row: Vec<String> =
+                (0..5).map(|i| format!("{:.6}", z(20.0 + 40.0 * f64::from(i), 20.0 + 40.0 * f64::from(j)))).collect();
             text += &format!("#*# \t  {}\n", row.join(", "));
         }
         text += "#*# min_x = 20.0\n#*# max_x = 180.0\n#*# min_y = 20\n#*# max_y = 180\n";
@@ -285,7 +294,10 @@ mod tests {
     #[test]
     fn broken_meshes_are_refused_by_name() {
         let refuse = |text: &str| parse(Path::new("m"), text).expect_err("refused").to_string();
-        assert!(refuse("[bed_mesh a]\npoints = \n 0, 1, 2\n 0, 1\n 1, 2, 3\nmin_x=0\nmax_x=1\nmin_y=0\nmax_y=1\n").contains("m:4"));
+        assert!(
+            refuse("[bed_mesh a]\npoints = \n 0, 1, 2\n 0, 1\n 1, 2, 3\nmin_x=0\nmax_x=1\nmin_y=0\nmax_y=1\n")
+                .contains("m:4")
+        );
         assert!(refuse("[bed_mesh a]\npoints = \n 0, x, 2\n").contains("m:3"));
         assert!(refuse("[bed_mesh a]\npoints = \n 0, 1, 2\n 0, 1, 2\n 0, 1, 2\n").contains("min_x"));
         assert!(refuse("hello\n").contains("no [bed_mesh"));

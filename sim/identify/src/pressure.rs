@@ -98,7 +98,13 @@ pub fn parse(path: &Path, text: &str) -> Result<Tower, Refusal> {
         let excess_mm = match (column("excess_mm")?, column("width_mm")?, column("steady_mm")?) {
             (Some(excess), ..) => excess,
             (None, Some(width), Some(steady)) => width - steady,
-            _ => return Err(Refusal::line(path, 1, "no column excess_mm, nor width_mm with steady_mm, in the first line")),
+            _ => {
+                return Err(Refusal::line(
+                    path,
+                    1,
+                    "no column excess_mm, nor width_mm with steady_mm, in the first line",
+                ));
+            }
         };
         if !(0.0..=5.0).contains(&advance_s) {
             return Err(Refusal::line(path, i, format!("a pressure advance of {advance_s} s; is it in s?")));
@@ -109,7 +115,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Tower, Refusal> {
         widths.push(Width { advance_s, excess_mm });
     }
     if widths.len() < 4 {
-        return Err(Refusal::file(path, format!("{} measured places are too few, at least 4 are needed", widths.len())));
+        return Err(Refusal::file(
+            path,
+            format!("{} measured places are too few, at least 4 are needed", widths.len()),
+        ));
     }
     let told = |name: &str| remarks.iter().find(|(n, _)| n == name).map(|r| r.1);
     let flows_mm3_s = told("slow_mm3_s").zip(told("fast_mm3_s")).filter(|(slow, fast)| *slow >= 0.0 && fast > slow);
@@ -147,7 +156,8 @@ pub fn fit(path: &Path, tower: &Tower) -> Result<PressureFit, Refusal> {
         return Err(Refusal::file(path, why));
     }
     if !(low..=high).contains(&tau_s) {
-        let why = format!("the widths would be even at {tau_s:.3} s, outside {low} to {high} s; print the tower further");
+        let why =
+            format!("the widths would be even at {tau_s:.3} s, outside {low} to {high} s; print the tower further");
         return Err(Refusal::file(path, why));
     }
     let half = 1.96 * sigma / slope.abs() * (1.0 / n + (tau_s - middle).powi(2) / spread).sqrt();
@@ -173,7 +183,8 @@ pub fn set_time_constant(extruder: &mut Extruder, tau_s: f64, flows_mm3_s: Optio
     let now_s = match flows_mm3_s {
         Some((slow, fast)) => {
             let area = std::f64::consts::FRAC_PI_4 * extruder.filament_mm * extruder.filament_mm;
-            let force = |flow: f64| extruder.force_n * (flow / area / extruder.reference_mm_s).powf(extruder.power_index);
+            let force =
+                |flow: f64| extruder.force_n * (flow / area / extruder.reference_mm_s).powf(extruder.power_index);
             (force(fast) - force(slow)) / extruder.stiffness_n_mm / ((fast - slow) / area)
         }
         None => extruder.time_constant_s(),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::accel::unpack::unpack;
+
 /// Why a file is not used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
@@ -36,10 +38,7 @@ impl std::error::Error for Refusal {}
 /// The text of a file, unpacked where it is a gzip file.
 pub fn text(path: &Path) -> Result<String, Refusal> {
     let bytes = std::fs::read(path).map_err(|e| Refusal::file(path, format!("cannot be read: {e}")))?;
-    let bytes = match bytes.as_slice() {
-        [0x1f, 0x8b, ..] => unpack(&bytes).ok_or_else(|| Refusal::file(path, "is a broken gzip file; copy it again"))?,
-        _ => bytes,
-    };
+    let bytes = unpack(bytes).map_err(|why| Refusal::file(path, why))?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Refusal::file(path, "is empty"));
     }
@@ -47,25 +46,4 @@ pub fn text(path: &Path) -> Result<String, Refusal> {
         return Err(Refusal::file(path, "is not a text file"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The one member of a gzip file (RFC 1952).
-fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
-    const EXTRA: u8 = 4;
-    const HEADER_CRC: u8 = 2;
-    let flags = *bytes.get(3)?;
-    let mut at = 10;
-    if flags & EXTRA != 0 {
-        at += 2 + usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
-    }
-    for text in [8, 16] {
-        if flags & text != 0 {
-            at += bytes.get(at..)?.iter().position(|b| *b == 0)? + 1;
-        }
-    }
-    if flags & HEADER_CRC != 0 {
-        at += 2;
-    }
-    // A log of a year has some 100 MB; more is a bomb.
-    miniz_oxide::inflate::decompress_to_vec_with_limit(bytes.get(at..)?, 1 << 30).ok()
 }

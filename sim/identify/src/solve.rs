@@ -109,9 +109,8 @@ fn spread(jacobian: &DMatrix<f64>, residuals: &[f64], runs: &[usize]) -> (Vec<f6
     }
     let inverse = normal.try_inverse().unwrap_or_else(|| DMatrix::identity(n, n) * 1e10);
     let deviations = (0..n).map(|i| (inverse[(i, i)].max(0.0) * variance).sqrt() / scale[i]).collect();
-    let correlation = DMatrix::from_fn(n, n, |i, j| {
-        inverse[(i, j)] / (inverse[(i, i)] * inverse[(j, j)]).max(1e-300).sqrt()
-    });
+    let correlation =
+        DMatrix::from_fn(n, n, |i, j| inverse[(i, j)] / (inverse[(i, i)] * inverse[(j, j)]).max(1e-300).sqrt());
     (deviations, correlation)
 }
 

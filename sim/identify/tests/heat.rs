@@ -93,7 +93,10 @@ fn a_planted_hot_end_comes_back_from_a_klippy_log() {
     // Block, cartridge and what is told of the surroundings share the heat capacity: their sum is what is planted.
     let (block, _) = constant(&report, "body.block_j_k");
     let (round, _) = constant(&report, "body.surroundings.heat_j_k");
-    println!("block {block:.2} J/K with surroundings of {round:.2} J/K for 14; held out {:.2} K", report.held_out[0].rms_k);
+    println!(
+        "block {block:.2} J/K with surroundings of {round:.2} J/K for 14; held out {:.2} K",
+        report.held_out[0].rms_k
+    );
     assert!((block / 14.0 - 1.0).abs() < 0.1, "{block} J/K for 14");
     assert!(report.held_out[0].rms_k < 0.8, "{} K", report.held_out[0].rms_k);
 }
@@ -112,8 +115,12 @@ fn a_planted_bed_comes_back() {
 #[test]
 fn every_format_is_read() {
     let rows = run(&hotend(), &[(5.0, 200.0)], 21.0, 200);
-    let (mut csv, mut percent, mut bare, mut ms) =
-        ("time,temp,target,power\n".to_string(), "Time (s);Hotend (°C);Hotend target;Hotend power %\n".to_string(), String::new(), "time_ms,temp_f,pwm\n".to_string());
+    let (mut csv, mut percent, mut bare, mut ms) = (
+        "time,temp,target,power\n".to_string(),
+        "Time (s);Hotend (°C);Hotend target;Hotend power %\n".to_string(),
+        String::new(),
+        "time_ms,temp_f,pwm\n".to_string(),
+    );
     let (mut temps, mut powers, mut heattest) = (Vec::new(), Vec::new(), String::new());
     for (t, target, temp, duty) in &rows {
         let _ = writeln!(csv, "{t},{temp},{target},{duty}");
@@ -160,10 +167,16 @@ fn garbage_is_refused_by_name_with_its_place() {
     let table = |f: &dyn Fn(usize, &(f64, f64, f64, f64)) -> String| {
         rows.iter().enumerate().fold("time,temp,power\n".to_string(), |text, (i, row)| text + &f(i, row) + "\n")
     };
-    let refuse = |text: &str| parse(Path::new("g.csv"), text).map(|t| format!("{:?}", t[0].flags)).expect_err("refused").to_string();
+    let refuse = |text: &str| {
+        parse(Path::new("g.csv"), text).map(|t| format!("{:?}", t[0].flags)).expect_err("refused").to_string()
+    };
     let cases = [
         ("nan", table(&|i, r| format!("{},{},{}", r.0, if i == 40 { f64::NAN } else { r.2 }, r.3)), "g.csv:42"),
-        ("a word", table(&|i, r| format!("{},{},{}", r.0, if i == 3 { "hot".into() } else { r.2.to_string() }, r.3)), "g.csv:5"),
+        (
+            "a word",
+            table(&|i, r| format!("{},{},{}", r.0, if i == 3 { "hot".into() } else { r.2.to_string() }, r.3)),
+            "g.csv:5",
+        ),
         ("kelvin", table(&|_, r| format!("{},{},{}", r.0, r.2 + 273.15, r.3)), "kelvin"),
         ("fahrenheit", table(&|_, r| format!("{},{},{}", r.0, r.2 * 1.8 + 32.0, r.3)), "Fahrenheit"),
         ("constant", table(&|_, r| format!("{},25.0,{}", r.0, r.3)), "throughout"),
@@ -174,7 +187,11 @@ fn garbage_is_refused_by_name_with_its_place() {
         ("power in W", table(&|_, r| format!("{},{},{}", r.0, r.2, r.3 * 3000.0)), "share"),
         ("no time", rows.iter().map(|r| format!("{}\n", r.2)).collect(), "without times"),
         ("short", "time,temp,power\n0,20,0\n1,21,1\n".into(), "too few"),
-        ("a row cut", table(&|i, r| if i == 50 { format!("{},{}", r.0, r.2) } else { format!("{},{},{}", r.0, r.2, r.3) }), "g.csv:52"),
+        (
+            "a row cut",
+            table(&|i, r| if i == 50 { format!("{},{}", r.0, r.2) } else { format!("{},{},{}", r.0, r.2, r.3) }),
+            "g.csv:52",
+        ),
         ("cut JSON", "{\"extruder\": {\"temperatures\": [1, 2".into(), "JSON"),
         ("a novel", "It was a dark night.\nAnd stormy.\n".into(), "time"),
     ];
@@ -183,7 +200,9 @@ fn garbage_is_refused_by_name_with_its_place() {
         assert!(why.contains(needle), "{name}: {why}");
     }
     assert!(traces(Path::new("/nowhere/klippy.log")).expect_err("refused").to_string().contains("cannot be read"));
-    assert!(drydock_identify::refusal::text(Path::new("/dev/null")).expect_err("refused").to_string().contains("empty"));
+    assert!(
+        drydock_identify::refusal::text(Path::new("/dev/null")).expect_err("refused").to_string().contains("empty")
+    );
 }
 
 /// What can be mended is flagged, and what it separates is not joined.
@@ -204,7 +223,8 @@ fn oddities_are_flagged() {
         assert!(flags.contains(needle), "{flags}");
     }
     // A sensor that only makes noise is no heat-up.
-    let noise = (0..300).fold("time,temp,power\n".to_string(), |text, i| text + &format!("{i},{},1\n", 20.0 + f64::from(i % 7) * 0.3));
+    let noise = (0..300)
+        .fold("time,temp,power\n".to_string(), |text, i| text + &format!("{i},{},1\n", 20.0 + f64::from(i % 7) * 0.3));
     let trace = parse(Path::new("noise.csv"), &noise).expect("read");
     let why = identify(&hotend(), &trace, &[]).expect_err("nothing to fit");
     assert!(why.contains("no stretch"), "{why}");
@@ -259,7 +279,11 @@ fn one_heat_up_predicts_another() {
                 far_ok += usize::from(!is_near && ok);
                 near += usize::from(is_near);
                 near_ok += usize::from(is_near && ok);
-                let day = |p: &Path| p.file_name().map_or_else(String::new, |n| n.to_string_lossy().chars().rev().skip(16).take(10).collect::<String>().chars().rev().collect());
+                let day = |p: &Path| {
+                    p.file_name().map_or_else(String::new, |n| {
+                        n.to_string_lossy().chars().rev().skip(16).take(10).collect::<String>().chars().rev().collect()
+                    })
+                };
                 println!(
                     "{} {} -> {} at {:.0} s, {:.0} to {:.0} C: {:.2} K (all {:.0} s: {:.2} K) {} {}",
                     heater.name,

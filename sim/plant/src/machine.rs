@@ -153,7 +153,8 @@ impl Problems {
 impl Machine {
     /// Where the number at a path comes from; `None` is assumed.
     pub fn source(&self, path: &str) -> Option<&Origin> {
-        let covers = |of: &str| path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let covers =
+            |of: &str| path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         self.sources.iter().filter(|(of, _)| covers(of)).max_by_key(|(of, _)| of.len()).map(|(_, origin)| origin)
     }
 

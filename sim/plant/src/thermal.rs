@@ -126,10 +126,9 @@ impl Network {
         let slope: [f64; NODES] =
             core::array::from_fn(|i| a[i][0] * x[0] + a[i][1] * x[1] + a[i][2] * x[2] + a[i][3] * x[3] + b[i]);
         let g = &self.growth[level];
-        self.over_ambient_k =
-            core::array::from_fn(|i| {
-                x[i] + (g[i][0] * slope[0] + g[i][1] * slope[1] + g[i][2] * slope[2] + g[i][3] * slope[3])
-            });
+        self.over_ambient_k = core::array::from_fn(|i| {
+            x[i] + (g[i][0] * slope[0] + g[i][1] * slope[1] + g[i][2] * slope[2] + g[i][3] * slope[3])
+        });
     }
 
     pub(crate) fn fold(&self, f: &mut impl FnMut(u64)) {

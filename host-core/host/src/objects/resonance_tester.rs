@@ -18,7 +18,7 @@ use crate::printer::dispatch::CommandResult;
 use crate::printer::{Object, Output, Printer};
 use crate::shaper_calibrate::{FitOptions, Sample, Spectrum, csv, find_best};
 use shake::shake;
-use sweep::Sweep;
+pub use sweep::{Segment, Sweep};
 
 /// The machine calms down between a move and the test.
 const SETTLE_S: f64 = 0.5;
@@ -267,6 +267,7 @@ impl ResonanceTester {
                 square_corner_velocity_mm_s: printer.toolhead().limits().square_corner_velocity_mm_s,
                 max_smoothing_mm: max_smoothing_mm.or(self.max_smoothing_mm),
                 max_freq_hz: Some(self.sweep(axis, command)?.max_freq_hz * USEFUL_BEYOND),
+                ..FitOptions::default()
             };
             let answer = find_best(&spectrum, &options);
             answer.fits.iter().for_each(|fit| printer.gcode.respond_info(&fit.report()));

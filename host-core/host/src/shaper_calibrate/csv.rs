@@ -73,6 +73,7 @@ mod tests {
         let fit = ShaperFit {
             name: "zv",
             freq_hz: 48.2,
+            damping: 0.1,
             vibrations: 0.0,
             smoothing_mm: 0.0,
             score: 0.0,

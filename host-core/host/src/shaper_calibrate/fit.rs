@@ -23,9 +23,10 @@ use drydock_motion::shapers::{AnyShaper, Pulses};
 
 use super::spectrum::Spectrum;
 
-/// Shapers that are tried, in this order: a later one must be clearly better.
-const TRIED: [&str; 5] = ["zv", "mzv", "ei", "2hump_ei", "3hump_ei"];
-const DESIGN_DAMPING: f64 = 0.1;
+/// Shapers that are tried where nobody asks for others.
+pub const TRIED: [&str; 5] = ["zv", "mzv", "ei", "2hump_ei", "3hump_ei"];
+/// Damping that shapers are made for where nobody says another.
+pub const DESIGN_DAMPING: f64 = 0.1;
 const TESTED_DAMPING: [f64; 3] = [0.075, 0.1, 0.15];
 const MAX_SHAPER_FREQ_HZ: f64 = 150.0;
 const FREQ_STEP_HZ: f64 = 0.2;
@@ -36,16 +37,26 @@ const SMOOTHING_ACCEL_MM_S2: f64 = 5000.0;
 /// The suggested max_accel keeps smoothing at this.
 const TARGET_SMOOTHING_MM: f64 = 0.12;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FitOptions {
     pub square_corner_velocity_mm_s: f64,
     pub max_smoothing_mm: Option<f64>,
     pub max_freq_hz: Option<f64>,
+    /// Names of the shapers to try, in this order: a later one must be clearly better.
+    pub shapers: Vec<&'static str>,
+    /// Damping that they are made for.
+    pub damping: f64,
 }
 
 impl Default for FitOptions {
     fn default() -> Self {
-        FitOptions { square_corner_velocity_mm_s: 5.0, max_smoothing_mm: None, max_freq_hz: None }
+        FitOptions {
+            square_corner_velocity_mm_s: 5.0,
+            max_smoothing_mm: None,
+            max_freq_hz: None,
+            shapers: TRIED.to_vec(),
+            damping: DESIGN_DAMPING,
+        }
     }
 }
 
@@ -54,6 +65,8 @@ impl Default for FitOptions {
 pub struct ShaperFit {
     pub name: &'static str,
     pub freq_hz: f64,
+    /// Damping that it is made for.
+    pub damping: f64,
     /// Share of the vibration that is left, 0 to 1.
     pub vibrations: f64,
     pub smoothing_mm: f64,
@@ -75,7 +88,7 @@ impl ShaperFit {
 
     /// What is left at a frequency, for the least favourable damping tested.
     pub fn response(&self, freq_hz: f64) -> f64 {
-        let Some(pulses) = pulses_of(self.name, self.freq_hz) else { return 1.0 };
+        let Some(pulses) = pulses_of(self.name, self.freq_hz, self.damping) else { return 1.0 };
         TESTED_DAMPING.iter().map(|damping| pulses.residual(freq_hz, *damping)).fold(0.0, f64::max)
     }
 }
@@ -88,6 +101,7 @@ pub struct Calibration {
 }
 
 impl Calibration {
+    /// At least one shaper must have been tried.
     pub fn recommended(&self) -> &ShaperFit {
         &self.fits[self.best]
     }
@@ -98,7 +112,7 @@ pub fn find_best(spectrum: &Spectrum, options: &FitOptions) -> Calibration {
     let bins = LoudBins::new(spectrum, options.max_freq_hz.unwrap_or(DEFAULT_MAX_FREQ_HZ));
     let mut fits: Vec<ShaperFit> = Vec::new();
     let mut best = 0;
-    for name in TRIED {
+    for name in options.shapers.iter().copied() {
         let Some((tried, fit)) = fit_shaper(name, &bins, options) else { continue };
         let Some(old) = fits.get(best) else {
             fits.push(fit);
@@ -116,7 +130,7 @@ pub fn find_best(spectrum: &Spectrum, options: &FitOptions) -> Calibration {
     let scv = options.square_corner_velocity_mm_s;
     let fits: Vec<ShaperFit> = fits.into_iter().map(|fit| with_max_accel(fit, scv)).collect();
     // zv depends on an exact frequency more than any other: the first one that does clearly better goes before it.
-    if fits[best].name == "zv"
+    if fits.get(best).is_some_and(|fit| fit.name == "zv")
         && let Some(better) = fits.iter().position(|f| f.name != "zv" && f.vibrations * 1.1 < fits[best].vibrations)
     {
         best = better;
@@ -124,8 +138,8 @@ pub fn find_best(spectrum: &Spectrum, options: &FitOptions) -> Calibration {
     Calibration { fits, best }
 }
 
-fn pulses_of(name: &str, freq_hz: f64) -> Option<Pulses> {
-    AnyShaper::parse(name).ok()?.pulses(freq_hz, DESIGN_DAMPING).ok()
+fn pulses_of(name: &str, freq_hz: f64, damping: f64) -> Option<Pulses> {
+    AnyShaper::parse(name).ok()?.pulses(freq_hz, damping).ok()
 }
 
 /// The bins that count: a bin at or below the threshold adds nothing, whatever the shaper (V is at most 1).
@@ -178,7 +192,7 @@ fn fit_shaper(name: &'static str, bins: &LoudBins, options: &FitOptions) -> Opti
     let mut least = 0;
     for i in (0..count).rev() {
         let freq_hz = min_freq_hz + i as f64 * FREQ_STEP_HZ;
-        let Some(pulses) = pulses_of(name, freq_hz) else { continue };
+        let Some(pulses) = pulses_of(name, freq_hz, options.damping) else { continue };
         let smoothing_mm = smoothing(&pulses, SMOOTHING_ACCEL_MM_S2, scv);
         if options.max_smoothing_mm.is_some_and(|max| smoothing_mm > max) && !tried.is_empty() {
             // Lower frequencies smooth even more; what is left is the one with the least vibrations so far.
@@ -187,7 +201,15 @@ fn fit_shaper(name: &'static str, bins: &LoudBins, options: &FitOptions) -> Opti
         }
         let vibrations = bins.remaining(&pulses);
         let score = smoothing_mm * (vibrations * vibrations.sqrt() + 0.2 * vibrations + 0.01);
-        tried.push(ShaperFit { name, freq_hz, vibrations, smoothing_mm, score, max_accel_mm_s2: 0.0 });
+        tried.push(ShaperFit {
+            name,
+            freq_hz,
+            damping: options.damping,
+            vibrations,
+            smoothing_mm,
+            score,
+            max_accel_mm_s2: 0.0,
+        });
         if vibrations < tried[least].vibrations {
             least = tried.len() - 1;
         }
@@ -218,7 +240,8 @@ fn smoothing(pulses: &Pulses, accel_mm_s2: f64, scv_mm_s: f64) -> f64 {
 }
 
 fn with_max_accel(fit: ShaperFit, scv_mm_s: f64) -> ShaperFit {
-    let max_accel_mm_s2 = pulses_of(fit.name, fit.freq_hz).map_or(0.0, |pulses| max_accel(&pulses, scv_mm_s));
+    let max_accel_mm_s2 =
+        pulses_of(fit.name, fit.freq_hz, fit.damping).map_or(0.0, |pulses| max_accel(&pulses, scv_mm_s));
     ShaperFit { max_accel_mm_s2, ..fit }
 }
 
@@ -276,7 +299,7 @@ mod tests {
         let expected =
             [("zv", 0.068, 9743.0), ("mzv", 0.082, 7365.0), ("ei", 0.132, 4552.0), ("3hump_ei", 0.362, 1533.0)];
         for (name, mm, accel) in expected {
-            let pulses = pulses_of(name, 50.0).unwrap();
+            let pulses = pulses_of(name, 50.0, DESIGN_DAMPING).unwrap();
             assert!((smoothing(&pulses, 5000.0, 5.0) - mm).abs() < 6e-4, "{name}");
             assert!((max_accel(&pulses, 5.0) / accel - 1.0).abs() < 2e-4, "{name} {}", max_accel(&pulses, 5.0));
         }
@@ -300,6 +323,7 @@ mod tests {
         let fit = ShaperFit {
             name: "mzv",
             freq_hz: 49.0,
+            damping: DESIGN_DAMPING,
             vibrations: 0.0004,
             smoothing_mm: 0.0849,
             score: 0.0,

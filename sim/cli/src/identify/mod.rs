@@ -1,5 +1,6 @@
 //! `drydock identify`: from an owner's recordings to a machine file, judged on recordings that nothing was fitted to.
 
+mod modes;
 mod page;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use serde_json::json;
 
 use crate::run::CliResult;
 use crate::term::say;
+use modes::Modes;
 
 #[derive(Args)]
 pub struct IdentifyArgs {
@@ -30,6 +32,9 @@ pub struct IdentifyArgs {
     /// A machine file to start from, in place of typical values.
     #[arg(long, value_name = "FILE")]
     pub machine: Option<PathBuf>,
+    /// Resonance tests: Klipper's raw or PSD files, Shake&Tune's .stdata; one axis or several.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub accel: Vec<PathBuf>,
     /// Heat-ups and holds: klippy.log, a table (time, temp, target, power), heattest.txt, Moonraker's temperature store.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub heatup: Vec<PathBuf>,
@@ -69,6 +74,7 @@ struct Row {
 
 /// All that came out.
 struct Identified {
+    modes: Option<Modes>,
     heaters: Vec<HeaterReport>,
     rows: Vec<Row>,
     pressure: Option<PressureFit>,
@@ -80,6 +86,7 @@ struct Identified {
 
 pub fn identify(args: IdentifyArgs) -> CliResult {
     let mut out = Identified {
+        modes: None,
         heaters: Vec::new(),
         rows: Vec::new(),
         pressure: None,
@@ -90,7 +97,14 @@ pub fn identify(args: IdentifyArgs) -> CliResult {
     };
     let mut machine = base(&args)?;
     set_powers(&mut machine, &args.power)?;
-    heaters(&mut machine, &args, &mut out)?;
+    let (held_accel, held_heat): (Vec<PathBuf>, Vec<PathBuf>) =
+        args.hold_out.iter().cloned().partition(|path| modes::is_accel(path));
+    let recordings = modes::read(&args.accel, &mut out);
+    if !recordings.is_empty() {
+        let held = modes::read(&held_accel, &mut out);
+        out.modes = modes::modes(&mut machine, &recordings, &held, args.config.as_deref(), &mut out);
+    }
+    heaters(&mut machine, &args.heatup, &held_heat, &mut out)?;
     if let Some(path) = &args.pa {
         tower(&mut machine, path, &mut out);
     }
@@ -117,7 +131,8 @@ pub fn identify(args: IdentifyArgs) -> CliResult {
 }
 
 fn header() -> String {
-    "// A machine file of Drydock. `sources` says where the numbers come from; what it does not name is assumed.\n".into()
+    "// A machine file of Drydock. `sources` says where the numbers come from; what it does not name is assumed.\n"
+        .into()
 }
 
 /// The machine that the printer.cfg describes, or the one given.
@@ -130,10 +145,13 @@ fn base(args: &IdentifyArgs) -> Result<Machine, Box<dyn std::error::Error>> {
         errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     let (config, name) = match &args.config {
-        Some(path) => (Config::parse(&DiskSource, &path.display().to_string()).map_err(all)?, path.display().to_string()),
+        Some(path) => {
+            (Config::parse(&DiskSource, &path.display().to_string()).map_err(all)?, path.display().to_string())
+        }
         None => {
             let logged = args.heatup.iter().find_map(|path| Some((path, logged_config(path)?)));
-            let (path, text) = logged.ok_or("which machine? Give --config printer.cfg, --machine FILE, or a klippy.log")?;
+            let (path, text) =
+                logged.ok_or("which machine? Give --config printer.cfg, --machine FILE, or a klippy.log")?;
             let name = format!("printer.cfg in {}", path.display());
             (Config::parse(&MapSource::new([(name.as_str(), text.as_str())]), &name).map_err(all)?, name)
         }
@@ -160,15 +178,19 @@ fn logged_config(path: &Path) -> Option<String> {
 fn set_powers(machine: &mut Machine, powers: &[String]) -> Result<(), String> {
     for given in powers {
         let (name, watts) = given.split_once('=').ok_or(format!("--power {given}: write HEATER=W, as extruder=60"))?;
-        let watts: f64 = watts.parse().ok().filter(|w| *w > 0.0).ok_or(format!("--power {given}: W is no number above 0"))?;
+        let watts: f64 =
+            watts.parse().ok().filter(|w| *w > 0.0).ok_or(format!("--power {given}: W is no number above 0"))?;
         let known: Vec<String> = machine.heaters.iter().map(|h| h.name.clone()).collect();
         let at = known.iter().position(|n| n == name);
-        let at = at.ok_or(format!("--power {given}: the machine has no heater {name} (known: {})", known.join(", ")))?;
+        let at =
+            at.ok_or(format!("--power {given}: the machine has no heater {name} (known: {})", known.join(", ")))?;
         match &mut machine.heaters[at].body {
             Body::Hotend(h) => h.element = Element::Plain { power_w: watts },
             Body::Bed(b) => b.element = Element::Plain { power_w: watts },
         }
-        machine.sources.insert(format!("heaters[{at}].body.element"), Origin::Datasheet("its owner, by --power".into()));
+        machine
+            .sources
+            .insert(format!("heaters[{at}].body.element"), Origin::Datasheet("its owner, by --power".into()));
     }
     Ok(())
 }
@@ -195,9 +217,9 @@ fn traces(paths: &[PathBuf], machine: &Machine, out: &mut Identified) -> BTreeMa
     by_heater
 }
 
-fn heaters(machine: &mut Machine, args: &IdentifyArgs, out: &mut Identified) -> Result<(), String> {
-    let fit_to = traces(&args.heatup, machine, out);
-    let hold_out = traces(&args.hold_out, machine, out);
+fn heaters(machine: &mut Machine, fit_to: &[PathBuf], held: &[PathBuf], out: &mut Identified) -> Result<(), String> {
+    let fit_to = traces(fit_to, machine, out);
+    let hold_out = traces(held, machine, out);
     for (i, heater) in machine.heaters.clone().iter().enumerate() {
         let Some(fit_to) = fit_to.get(&heater.name) else { continue };
         let held = hold_out.get(&heater.name).map_or(&[][..], Vec::as_slice);
@@ -265,7 +287,13 @@ fn surface(machine: &mut Machine, path: &Path, out: &mut Identified) {
     let Some(mesh) = meshes.iter().find(|m| m.name == "default").or(meshes.first()) else { return };
     if meshes.len() > 1 {
         let names: Vec<&str> = meshes.iter().map(|m| m.name.as_str()).collect();
-        out.flags.push(format!("{}: {} meshes ({}); {} is taken", path.display(), meshes.len(), names.join(", "), mesh.name));
+        out.flags.push(format!(
+            "{}: {} meshes ({}); {} is taken",
+            path.display(),
+            meshes.len(),
+            names.join(", "),
+            mesh.name
+        ));
     }
     out.flags.extend(mesh.flags.iter().map(|f| format!("{}: {f}", path.display())));
     let fit = mesh::fit(mesh, machine.travel_min_mm, machine.travel_max_mm);
@@ -288,9 +316,11 @@ fn surface(machine: &mut Machine, path: &Path, out: &mut Identified) {
     let rough = Origin::Fitted { from: rest, interval: (s.rough_mm, s.rough_mm) };
     machine.sources.insert("bed_surface.rough_mm".into(), rough);
     if !fit.length_is_told {
-        out.cannot_tell.push("bed: the mesh is too coarse, or its rest too even, to tell how long its bumps are.".into());
+        out.cannot_tell
+            .push("bed: the mesh is too coarse, or its rest too even, to tell how long its bumps are.".into());
     }
-    out.cannot_tell.push("bed: the twin's small bumps have the size and length of the real ones, not their places.".into());
+    out.cannot_tell
+        .push("bed: the twin's small bumps have the size and length of the real ones, not their places.".into());
     out.surface = Some((mesh.name.clone(), fit));
 }
 
@@ -309,10 +339,19 @@ fn show(args: &IdentifyArgs, out: &Identified) {
         let from = if r.told { r.from.as_str() } else { "not told by the data: near what is usual" };
         say!("{:44} {:>11.4}  {:>23}  {:6} {from}", r.path, r.value, interval, r.unit);
     }
+    if let Some(modes) = &out.modes {
+        show_modes(modes);
+    }
     for report in &out.heaters {
         let (ok, all) = judged(report);
         say!("");
-        say!("{}: fitted to {} stretches with {:.2} K rms; held out: {}", report.name, report.fitted.len(), report.fit.rms_k, report.held_out_is);
+        say!(
+            "{}: fitted to {} stretches with {:.2} K rms; held out: {}",
+            report.name,
+            report.fitted.len(),
+            report.fit.rms_k,
+            report.held_out_is
+        );
         for s in &report.held_out {
             let kind = if s.clean { "from cold" } else { "warm start" };
             let (low, high) = s.span_c;
@@ -335,13 +374,20 @@ fn show(args: &IdentifyArgs, out: &Identified) {
     if let Some(fit) = &out.pressure {
         say!("");
         let (low, high) = fit.interval_s;
-        say!("pressure time constant {:.4} s ({low:.4} to {high:.4}); widths off the line {:.3} mm rms, each predicted from the others {:.3} mm", fit.tau_s, fit.rms_mm, fit.held_out_mm);
+        say!(
+            "pressure time constant {:.4} s ({low:.4} to {high:.4}); widths off the line {:.3} mm rms, each predicted from the others {:.3} mm",
+            fit.tau_s,
+            fit.rms_mm,
+            fit.held_out_mm
+        );
     }
     if let Some((name, fit)) = &out.surface {
         say!("");
         say!("mesh {name}: {:.3} mm rms off a plane, {:.3} mm off a plane with bows", fit.rms_plane_mm, fit.rms_mm);
     }
-    for (title, list) in [("odd", &out.flags), ("refused", &out.refused), ("what the data cannot tell", &out.cannot_tell)] {
+    for (title, list) in
+        [("odd", &out.flags), ("refused", &out.refused), ("what the data cannot tell", &out.cannot_tell)]
+    {
         if !list.is_empty() {
             say!("");
             say!("{title}:");
@@ -352,6 +398,30 @@ fn show(args: &IdentifyArgs, out: &Identified) {
     say!("machine file   {}", args.output.display());
     if let Some(path) = &args.report {
         say!("report         {}", path.display());
+    }
+}
+
+fn show_modes(modes: &Modes) {
+    say!("");
+    for axis in &modes.fit.axes {
+        let [x, y, z] = axis.direction;
+        let (count, left) = (axis.modes.len(), 100.0 * axis.held_out_residual);
+        say!(
+            "modes along {x:.2}, {y:.2}, {z:.2}: {count}; held out: every other window, {left:.1} % of it unexplained"
+        );
+    }
+    for held in &modes.held_out {
+        let verdict = held.reason.as_deref().unwrap_or("within 2 % in frequency and 20 % in height");
+        say!("  replayed in the twin, {}: {verdict}", held.file);
+        for peak in &held.peaks {
+            let percent = |e: Option<f64>| e.map_or("-".to_string(), |e| format!("{:+.1} %", 100.0 * e));
+            say!(
+                "    {:.1} Hz: frequency {}, height {}",
+                peak.measured.freq_hz,
+                percent(peak.freq_error()),
+                percent(peak.height_error())
+            );
+        }
     }
 }
 
@@ -385,6 +455,14 @@ fn to_json(args: &IdentifyArgs, out: &Identified) -> serde_json::Value {
         "machine": args.output.display().to_string(),
         "report": args.report.as_ref().map(|p| p.display().to_string()),
         "parameters": parameters,
+        "modes": out.modes.as_ref().map(|m| json!({
+            "settled_in_twin": m.settled,
+            "axes": m.fit.axes.iter().map(|a| json!({"files": a.files, "direction": a.direction, "modes": a.modes.len(),
+                "held_out_residual": a.held_out_residual})).collect::<Vec<_>>(),
+            "held_out": m.held_out.iter().map(|h| json!({"file": h.file, "ok": h.ok(), "reason": h.reason,
+                "peaks": h.peaks.iter().map(|p| json!({"freq_hz": p.measured.freq_hz, "freq_error": p.freq_error(),
+                    "height_error": p.height_error()})).collect::<Vec<_>>()})).collect::<Vec<_>>(),
+        })),
         "heaters": heaters,
         "pressure": out.pressure.as_ref().map(|p| json!({"tau_s": p.tau_s, "low_s": p.interval_s.0, "high_s": p.interval_s.1,
             "rms_mm": p.rms_mm, "held_out_mm": p.held_out_mm})),

@@ -9,6 +9,7 @@ use drydock_identify::heat::report::{HeaterReport, Scored, bar_k};
 use drydock_identify::pressure::PressureFit;
 use drydock_plant::Machine;
 
+use super::modes::Modes;
 use super::{Identified, judged};
 
 const WIDE: f64 = 1080.0;
@@ -16,6 +17,9 @@ const WIDE: f64 = 1080.0;
 pub fn html(machine: &Machine, out: &Identified, command: &str) -> String {
     let mut body = format!("<h1>A twin of {}</h1>\n", escape(&machine.name));
     parameters(&mut body, out);
+    if let Some(modes) = &out.modes {
+        modes_part(&mut body, modes);
+    }
     for heater in &out.heaters {
         heater_part(&mut body, heater);
     }
@@ -49,6 +53,34 @@ fn parameters(body: &mut String, out: &Identified) {
         );
     }
     body.push_str("</table>\n");
+}
+
+fn modes_part(body: &mut String, modes: &Modes) {
+    body.push_str("<h2>Modes</h2>\n");
+    for axis in &modes.fit.axes {
+        let pick = |k: usize| axis.curve.iter().map(|c| (c[0], c[k])).collect::<Vec<_>>();
+        let title = format!("{}: response per unit of the test", axis.files.join(", "));
+        spectrum(body, title, pick(1), pick(2), "modes");
+        let left = 100.0 * axis.held_out_residual;
+        let _ = writeln!(body, "<p>Of every other window, which was not fitted, {left:.1} % stays unexplained.</p>");
+    }
+    for held in &modes.held_out {
+        let pick = |k: usize| held.curve.iter().map(|c| (c[0], c[k])).collect::<Vec<_>>();
+        spectrum(body, format!("held out: {}", held.file), pick(1), pick(2), "twin");
+        let verdict = held.reason.as_deref().unwrap_or("Its peaks are within 2 % in frequency and 20 % in height.");
+        let _ = writeln!(body, "<p>{}</p>", escape(verdict));
+    }
+}
+
+fn spectrum(body: &mut String, title: String, measured: Vec<(f64, f64)>, model: Vec<(f64, f64)>, name: &str) {
+    let (from, to) = (measured.first().map_or(0.0, |p| p.0), measured.last().map_or(1.0, |p| p.0));
+    let chart = Chart {
+        title,
+        x: Axis::exact("Hz", from, to),
+        y: Axis::over("", measured.iter().chain(&model).map(|p| p.1), [0.0, 0.0]),
+        curves: vec![Curve::new("measured", 0, measured), Curve::new(name, 1, model)],
+    };
+    draw(body, &chart, 300.0);
 }
 
 fn heater_part(body: &mut String, report: &HeaterReport) {
@@ -113,7 +145,10 @@ fn tower(body: &mut String, fit: &PressureFit) {
     let (measured, line) = (points(|p| p.1), points(|p| p.2));
     let (low, high) = measured.iter().fold((f64::INFINITY, 0.0f64), |m, p| (m.0.min(p.0), m.1.max(p.0)));
     let chart = Chart {
-        title: format!("Pressure time constant {:.4} s ({:.4} to {:.4})", fit.tau_s, fit.interval_s.0, fit.interval_s.1),
+        title: format!(
+            "Pressure time constant {:.4} s ({:.4} to {:.4})",
+            fit.tau_s, fit.interval_s.0, fit.interval_s.1
+        ),
         x: Axis::exact("pressure advance, s", low, high),
         y: Axis::over("width over the steady line, mm", measured.iter().map(|p| p.1), [-0.05, 0.05]),
         curves: vec![Curve::new("measured", 0, measured), Curve::new("line", 1, line).dashed()],

@@ -107,7 +107,9 @@ fn stats(path: &Path, text: &str) -> Result<Vec<Raw>, Refusal> {
                 coldest = coldest.min(temp_c);
             }
             let target_c = field(whose, "target")?;
-            let raw = heaters.entry((*whose).to_string()).or_insert_with(|| Raw { heater: (*whose).into(), ..Raw::default() });
+            let raw = heaters
+                .entry((*whose).to_string())
+                .or_insert_with(|| Raw { heater: (*whose).into(), ..Raw::default() });
             raw.rows.push(Row { line: i + 1, t_s, temp_c, target_c, duty: Some(duty), fan: None, busy });
         }
     }
@@ -175,7 +177,10 @@ fn moonraker(path: &Path, text: &str) -> Result<Vec<Raw>, Refusal> {
         raws.push(raw);
     }
     if raws.is_empty() {
-        return Err(Refusal::file(path, "is JSON, but no temperature store of Moonraker: no \"temperatures\" and \"powers\""));
+        return Err(Refusal::file(
+            path,
+            "is JSON, but no temperature store of Moonraker: no \"temperatures\" and \"powers\"",
+        ));
     }
     Ok(raws)
 }
@@ -225,7 +230,13 @@ fn meaning(name: &str) -> (Means, String) {
         Unit::Celsius
     };
     let means = if has(&["time", "t", "seconds", "elapsed", "timestamp"]) && !has(&["temp", "c", "print"]) {
-        Means::Time(if has(&["ms", "msec", "millis", "milliseconds"]) { 1e-3 } else if has(&["min", "minutes"]) { 60.0 } else { 1.0 })
+        Means::Time(if has(&["ms", "msec", "millis", "milliseconds"]) {
+            1e-3
+        } else if has(&["min", "minutes"]) {
+            60.0
+        } else {
+            1.0
+        })
     } else if has(&["target", "setpoint", "set", "desired"]) {
         Means::Target(unit)
     } else if has(&["fan"]) {
@@ -236,14 +247,48 @@ fn meaning(name: &str) -> (Means, String) {
         Means::Place
     } else if plain == "buffer_time" {
         Means::Queue
-    } else if has(&["temp", "temperature", "actual", "measured", "celsius", "°c", "hotend", "nozzle", "extruder", "bed"]) {
+    } else if has(&[
+        "temp",
+        "temperature",
+        "actual",
+        "measured",
+        "celsius",
+        "°c",
+        "hotend",
+        "nozzle",
+        "extruder",
+        "bed",
+    ]) {
         Means::Temp(unit)
     } else {
         Means::Other
     };
     const NOT_A_NAME: [&str; 25] = [
-        "temp", "temperature", "target", "setpoint", "pwm", "duty", "power", "c", "f", "k", "°c", "°f", "celsius", "%",
-        "actual", "measured", "percent", "pct", "degc", "degf", "kelvin", "fahrenheit", "set", "desired", "w",
+        "temp",
+        "temperature",
+        "target",
+        "setpoint",
+        "pwm",
+        "duty",
+        "power",
+        "c",
+        "f",
+        "k",
+        "°c",
+        "°f",
+        "celsius",
+        "%",
+        "actual",
+        "measured",
+        "percent",
+        "pct",
+        "degc",
+        "degf",
+        "kelvin",
+        "fahrenheit",
+        "set",
+        "desired",
+        "w",
     ];
     let whose: Vec<&str> = words.iter().filter(|w| !NOT_A_NAME.contains(w)).copied().collect();
     (means, whose.join("_"))
@@ -255,7 +300,9 @@ fn table(path: &Path, text: &str) -> Result<Vec<Raw>, Refusal> {
         .lines()
         .enumerate()
         .map(|(i, l)| (i + 1, l.trim()))
-        .filter(|(_, l)| !l.is_empty() && !(l.starts_with('#') && l.trim_start_matches('#').split([',', ';', '\t']).count() < 2))
+        .filter(|(_, l)| {
+            !l.is_empty() && !(l.starts_with('#') && l.trim_start_matches('#').split([',', ';', '\t']).count() < 2)
+        })
         .collect();
     let Some((_, first)) = lines.first() else { return Err(Refusal::file(path, "is empty")) };
     let separator = [',', ';', '\t'].into_iter().find(|s| first.contains(*s));
@@ -267,17 +314,17 @@ fn table(path: &Path, text: &str) -> Result<Vec<Raw>, Refusal> {
     };
     let head = split(first);
     let has_header = head.iter().any(|f| f.chars().any(char::is_alphabetic) && f.parse::<f64>().is_err());
-    let columns: Vec<(Means, String)> = if has_header {
-        head.iter().map(|n| meaning(n)).collect()
-    } else {
-        unnamed(path, head.len())?
-    };
+    let columns: Vec<(Means, String)> =
+        if has_header { head.iter().map(|n| meaning(n)).collect() } else { unnamed(path, head.len())? };
     if !columns.iter().any(|c| matches!(c.0, Means::Time(_))) {
         let cause = "has no column of times";
         return Err(Refusal::file(path, format!("{cause}; name one \"time\" (s) in a first line")));
     }
     if !columns.iter().any(|c| matches!(c.0, Means::Temp(_))) {
-        return Err(Refusal::file(path, "has no column of temperatures; name one \"temp\" (degrees C) in a first line"));
+        return Err(Refusal::file(
+            path,
+            "has no column of temperatures; name one \"temp\" (degrees C) in a first line",
+        ));
     }
     let body = &lines[usize::from(has_header)..];
     let cut_off = !text.ends_with('\n') && body.last().is_some_and(|(_, l)| split(l).len() < columns.len());
@@ -298,7 +345,9 @@ fn table(path: &Path, text: &str) -> Result<Vec<Raw>, Refusal> {
 fn unnamed(path: &Path, count: usize) -> Result<Vec<(Means, String)>, Refusal> {
     let known = [Means::Time(1.0), Means::Temp(Unit::Celsius), Means::Target(Unit::Celsius), Means::Duty(None)];
     match count {
-        1 => Err(Refusal::file(path, "has one column: temperatures without times; write \"time,temp\" and both columns")),
+        1 => {
+            Err(Refusal::file(path, "has one column: temperatures without times; write \"time,temp\" and both columns"))
+        }
         2..=4 => Ok(known.into_iter().take(count).map(|m| (m, String::new())).collect()),
         _ => Err(Refusal::file(path, "has more than four columns and no header; name them in a first line")),
     }
@@ -394,12 +443,18 @@ fn duty_scale(
         let Some(field) = split(text).get(at).cloned().filter(|f| !f.is_empty()) else { continue };
         let v = number(path, *line, "the power", &field)?;
         if v < 0.0 {
-            return Err(Refusal::line(path, *line, format!("the power is {v}, below 0; write it as a share from 0 to 1")));
+            return Err(Refusal::line(
+                path,
+                *line,
+                format!("the power is {v}, below 0; write it as a share from 0 to 1"),
+            ));
         }
         most = most.max(v);
     }
     let scale = [1.0, 100.0, 127.0, 255.0].into_iter().find(|s| most <= s * 1.001);
-    scale.ok_or_else(|| Refusal::file(path, format!("the power reaches {most}: give it as a share from 0 to 1, or in %")))
+    scale.ok_or_else(|| {
+        Refusal::file(path, format!("the power reaches {most}: give it as a share from 0 to 1, or in %"))
+    })
 }
 
 /// A recording shorter than this tells no time constant.
@@ -421,12 +476,17 @@ impl Raw {
         }
         let rows: Vec<Row> = rows.into_iter().filter(|r| r.temp_c != 0.0).collect();
         if rows.len() < SHORTEST {
-            return Err(refuse(None, format!("{heater}: {} samples are too few, at least {SHORTEST} are needed", rows.len())));
+            return Err(refuse(
+                None,
+                format!("{heater}: {} samples are too few, at least {SHORTEST} are needed", rows.len()),
+            ));
         }
-        let (low, high) = rows.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |m, r| (m.0.min(r.temp_c), m.1.max(r.temp_c)));
+        let (low, high) =
+            rows.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |m, r| (m.0.min(r.temp_c), m.1.max(r.temp_c)));
         units(&rows, low, high).map_err(|(line, why)| refuse(line, format!("{heater}: {why}")))?;
         if high == low {
-            let why = format!("{heater}: the temperature is {high} throughout: a sensor that is stuck, or no recording");
+            let why =
+                format!("{heater}: the temperature is {high} throughout: a sensor that is stuck, or no recording");
             return Err(refuse(None, why));
         }
         let breaks = breaks(&rows, &mut flags);
@@ -446,7 +506,10 @@ impl Raw {
             rows.iter().map(|r| *r.duty.as_ref().inspect(|d| last = **d).unwrap_or(&last)).collect()
         };
         if let Some((row, duty)) = rows.iter().zip(&duties).find(|(_, d)| !(-0.001..=1.001).contains(*d)) {
-            return Err(refuse(Some(row.line), format!("{heater}: the power is {duty}; a share from 0 to 1 is wanted")));
+            return Err(refuse(
+                Some(row.line),
+                format!("{heater}: the power is {duty}; a share from 0 to 1 is wanted"),
+            ));
         }
         let samples = rows
             .iter()
@@ -478,7 +541,10 @@ fn units(rows: &[Row], low: f64, high: f64) -> Result<(), (Option<usize>, String
     let line = |v: f64| rows.iter().find(|r| r.temp_c == v).map(|r| r.line);
     let name = "name the column temp_k or temp_f if they are kelvin or Fahrenheit";
     if low > 250.0 && low < 320.0 && rows[0].temp_c < 320.0 {
-        return Err((line(low), format!("nothing is colder than {low:.1}: this looks like kelvin, not degrees C; {name}")));
+        return Err((
+            line(low),
+            format!("nothing is colder than {low:.1}: this looks like kelvin, not degrees C; {name}"),
+        ));
     }
     if high > 500.0 {
         return Err((line(high), format!("{high:.1} degrees C is more than any heater here reaches; {name}")));
@@ -499,9 +565,8 @@ fn units(rows: &[Row], low: f64, high: f64) -> Result<(), (Option<usize>, String
     }
     // A heater that is held sits at its target.
     let held: Vec<&Row> = rows.iter().filter(|r| r.target_c.is_some_and(|t| t > 30.0) && r.temp_c > 0.0).collect();
-    let near = |f: fn(f64) -> f64| {
-        held.iter().filter(|r| r.target_c.is_some_and(|t| (f(r.temp_c) - t).abs() < 3.0)).count()
-    };
+    let near =
+        |f: fn(f64) -> f64| held.iter().filter(|r| r.target_c.is_some_and(|t| (f(r.temp_c) - t).abs() < 3.0)).count();
     if held.len() >= 30 && near(|t| t) == 0 {
         for (unit, count) in [("Fahrenheit", near(|t| (t - 32.0) / 1.8)), ("kelvin", near(|t| t - 273.15))] {
             if count * 4 > held.len() {
@@ -557,7 +622,9 @@ fn rate(rows: &[Row]) -> Result<(), String> {
         return Err("all times are equal".into());
     }
     if step > 10.0 {
-        return Err(format!("a sample every {step:.0} s is too slow for a heater; are the times in s? (name time_ms, time_min)"));
+        return Err(format!(
+            "a sample every {step:.0} s is too slow for a heater; are the times in s? (name time_ms, time_min)"
+        ));
     }
     if step < 0.005 {
         return Err(format!("a sample every {step} s: are the times in s? (name the column time_ms if not)"));

@@ -76,8 +76,11 @@ pub fn identify(start: &Heater, fit_to: &[Trace], hold_out: &[Trace]) -> Result<
     };
     let all = windows_of(fit_to);
     let (mut base, mut spare): (Vec<Window>, Vec<Window>) = all.into_iter().partition(|w| w.clean && w.heats());
-    let mut flags: Vec<String> =
-        fit_to.iter().chain(hold_out).flat_map(|t| t.flags.iter().map(|f| format!("{}: {f}", t.path.display()))).collect();
+    let mut flags: Vec<String> = fit_to
+        .iter()
+        .chain(hold_out)
+        .flat_map(|t| t.flags.iter().map(|f| format!("{}: {f}", t.path.display())))
+        .collect();
     if base.is_empty() {
         let heating: Vec<Window> = spare.iter().filter(|w| w.heats()).cloned().collect();
         if heating.is_empty() {

@@ -85,7 +85,9 @@ pub fn windows(index: usize, trace: &Trace, kind: Kind) -> Vec<Window> {
     let fan_matters = kind == Kind::Hotend;
     let mut from = 0;
     for i in 1..=samples.len() {
-        let ends = i == samples.len() || trace.breaks.contains(&i) || (fan_matters && samples[i].busy && samples[i].fan.is_none());
+        let ends = i == samples.len()
+            || trace.breaks.contains(&i)
+            || (fan_matters && samples[i].busy && samples[i].fan.is_none());
         if ends {
             windows.extend(window(index, trace, kind, from, i));
             from = i;

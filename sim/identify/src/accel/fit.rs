@@ -1,0 +1,269 @@
+//! The modes of a machine from recordings of its resonance tests.
+//!
+//! ```text
+//! recordings -> check -> response of each (response.rs) -> ladder of 1..n modes on every other window (modal.rs)
+//!            -> as many modes as the windows left out want -> all windows -> modes, intervals, what is not known
+//! ```
+
+use drydock_host::objects::resonance_tester::Sweep;
+use drydock_plant::frame::Mode;
+
+use super::checks::check;
+use super::modal::{self, Response, Solution};
+use super::recording::{Data, Recording};
+use super::response::{Measured, dot, frame_of, measure};
+
+#[derive(Clone, Debug)]
+pub struct FitOptions {
+    /// Modes that an axis may have at most; how many it gets is decided by what was not fitted.
+    pub max_modes: usize,
+    pub min_freq_hz: f64,
+    pub max_freq_hz: f64,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        FitOptions { max_modes: 6, min_freq_hz: 12.0, max_freq_hz: 130.0 }
+    }
+}
+
+/// One mode more must explain this part of what the windows left out had unexplained.
+const WORTH: f64 = 0.07;
+/// Beyond this part unexplained a model is not believed.
+const UNEXPLAINED: f64 = 0.5;
+/// Two tests are of one direction within this (cosine).
+const SAME_DIRECTION: f64 = 0.99;
+
+/// A value and the bounds of its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Interval {
+    fn around(value: f64, half: f64) -> Interval {
+        Interval { value, low: value - half, high: value + half }
+    }
+
+    /// From the half width of the logarithm.
+    fn factor(value: f64, half: f64) -> Interval {
+        Interval { value, low: value * libm::exp(-half), high: value * libm::exp(half) }
+    }
+}
+
+/// A mode, and how well it is known.
+#[derive(Clone, Debug)]
+pub struct FittedMode {
+    pub freq_hz: Interval,
+    pub damping: Interval,
+    /// Share of the tested axis's motion that the mode carries.
+    pub share: Interval,
+    pub mode: Mode,
+}
+
+/// What the tests of one direction showed.
+#[derive(Clone, Debug)]
+pub struct AxisFit {
+    /// Files that it was fitted to.
+    pub files: Vec<String>,
+    pub direction: [f64; 3],
+    /// Strongest first.
+    pub modes: Vec<FittedMode>,
+    /// Part of the response's energy that the modes do not explain, in windows that were not fitted, 0 to 1.
+    pub held_out_residual: f64,
+    /// The same for 1, 2, .. modes.
+    pub by_modes: Vec<f64>,
+    /// The test as the recordings tell it; accel_per_hz as the fitted modes do.
+    pub sweep: Sweep,
+    /// Frequency, measured and modelled response along the test, mm/s² per Hz and accel_per_hz.
+    pub curve: Vec<[f64; 3]>,
+    pub(super) solution: Solution,
+    pub(super) responses: Vec<Response>,
+}
+
+/// The modes of a machine.
+#[derive(Clone, Debug)]
+pub struct ModesFit {
+    pub axes: Vec<AxisFit>,
+    /// What the data do not tell, and what was assumed for it, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl ModesFit {
+    /// All modes, for [`drydock_plant::Machine::modes`].
+    pub fn modes(&self) -> Vec<Mode> {
+        self.axes.iter().flat_map(|axis| axis.modes.iter().map(|m| m.mode.clone())).collect()
+    }
+}
+
+/// Why nothing is fitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FitError {
+    pub recording: String,
+    pub why: String,
+}
+
+impl std::fmt::Display for FitError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.recording, self.why)
+    }
+}
+
+impl std::error::Error for FitError {}
+
+/// Fits the modes of every direction that the recordings tested. A recording that is no use is an error, by name.
+pub fn fit(recordings: &[Recording], options: &FitOptions) -> Result<ModesFit, FitError> {
+    let range_hz = [options.min_freq_hz, options.max_freq_hz];
+    let mut notes = Vec::new();
+    let mut groups: Vec<Vec<Measured>> = Vec::new();
+    for recording in recordings {
+        let error = |why: String| FitError { recording: recording.title(), why };
+        let checked = check(recording);
+        if let Some(refusal) = checked.refusal() {
+            return Err(error(refusal.to_string()));
+        }
+        notes.extend(checked.findings.iter().map(|f| format!("{}: {f}", recording.title())));
+        let measured = measure(recording, checked.excitation.as_ref(), range_hz).map_err(error)?;
+        notes.extend(measured.notes.iter().map(|note| format!("{}: {note}", recording.title())));
+        match groups.iter_mut().find(|g| dot(g[0].direction, measured.direction).abs() > SAME_DIRECTION) {
+            Some(group) => group.push(measured),
+            None => groups.push(vec![measured]),
+        }
+    }
+    if groups.is_empty() {
+        let why = "no recording was given; record TEST_RESONANCES AXIS=X OUTPUT=raw_data and the same for Y".into();
+        return Err(FitError { recording: "accelerometer".into(), why });
+    }
+    let axes = groups.iter().map(|group| fit_axis(group, options)).collect::<Result<Vec<_>, _>>()?;
+    notes.extend(unknowns(recordings, &axes));
+    Ok(ModesFit { axes, notes })
+}
+
+fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitError> {
+    let error = |why: &str| FitError { recording: group[0].title.clone(), why: why.to_string() };
+    let set = |which: usize| -> Vec<Response> { group.iter().map(|m| m.halves[which].clone()).collect() };
+    let (fitted, left_out) = (set(0), set(1));
+    let ladder = modal::ladder(&fitted, options.max_modes, [options.min_freq_hz, options.max_freq_hz]);
+    let by_modes: Vec<f64> = ladder.iter().map(|step| modal::residual_on(&left_out, step)).collect();
+    let count = enough(&by_modes).ok_or_else(|| error("no mode can be fitted"))?;
+    if by_modes[count] > UNEXPLAINED {
+        let why = format!(
+            "the best model leaves {:.0} % of the response unexplained, so nothing is believed of it; \
+             the sweep's timing may be disturbed: use a chip at 3200 Hz, or give the resonances file of the test",
+            100.0 * by_modes[count]
+        );
+        return Err(error(&why));
+    }
+    let responses: Vec<Response> = group.iter().map(|m| m.whole.clone()).collect();
+    let solution = modal::refine(&responses, &ladder[count].shape).ok_or_else(|| error("the fit does not settle"))?;
+    let mut axis = AxisFit {
+        files: group.iter().map(|m| m.title.clone()).collect(),
+        direction: group[0].direction,
+        modes: Vec::new(),
+        held_out_residual: by_modes[count],
+        by_modes,
+        sweep: group[0].sweep,
+        curve: Vec::new(),
+        solution,
+        responses,
+    };
+    axis.settle().ok_or_else(|| error("the fit does not settle"))?;
+    Ok(axis)
+}
+
+/// The place of the last step that was worth its mode.
+fn enough(by_modes: &[f64]) -> Option<usize> {
+    let least = by_modes.iter().copied().min_by(f64::total_cmp)?;
+    by_modes.iter().position(|residual| *residual <= least * (1.0 + WORTH))
+}
+
+impl AxisFit {
+    /// Takes modes and curve from the solution.
+    pub(super) fn settle(&mut self) -> Option<()> {
+        let Solution { shape, gain, parts, .. } = &self.solution;
+        let widths = modal::widths(&self.responses, &self.solution)?;
+        // The sign of the gain is the chip's, not the machine's.
+        let size = if gain.abs() > 1e-9 { *gain } else { return None };
+        let frame = frame_of(self.direction);
+        self.modes = (0..parts.len())
+            .map(|k| {
+                let share = parts[k].map(|r| r / size);
+                let shape_of = |axis: usize| (0..3).map(|i| share[i] * frame[i][axis]).sum::<f64>();
+                FittedMode {
+                    freq_hz: Interval::factor(shape.freq_hz[k], widths.freq[k]),
+                    damping: Interval::factor(shape.damping[k], widths.damping[k]),
+                    share: Interval::around(share[0], (widths.along[k] / size).abs()),
+                    mode: Mode {
+                        freq_hz: shape.freq_hz[k],
+                        damping: shape.damping[k],
+                        excited_by: self.direction,
+                        shape: std::array::from_fn(shape_of),
+                        on_bed: false,
+                    },
+                }
+            })
+            .collect();
+        self.modes.sort_by(|a, b| height(b).total_cmp(&height(a)));
+        self.sweep.accel_per_hz = size.abs();
+        let response = &self.responses[0];
+        self.curve = (0..response.freq_hz.len())
+            .map(|i| {
+                let f = response.freq_hz[i];
+                [f, response.h[0][i].norm(), shape.response(*gain, parts, f, 0.0)[0].norm()]
+            })
+            .collect();
+        Some(())
+    }
+}
+
+/// Of a mode's own peak.
+fn height(mode: &FittedMode) -> f64 {
+    mode.share.value.abs() / mode.damping.value
+}
+
+/// Plain sentences.
+fn unknowns(recordings: &[Recording], axes: &[AxisFit]) -> Vec<String> {
+    let mut notes = vec![
+        "An accelerometer tells motion, not mass: shares are of motion, and the masses that load the motors stay as they were."
+            .to_string(),
+        "The chip is taken to move as the nozzle does; what lies between them, and how modes move with position and \
+         printed mass, these recordings do not tell."
+            .to_string(),
+    ];
+    for (axis, name) in ["X", "Y"].into_iter().enumerate() {
+        if !axes.iter().any(|fit| fit.direction[axis].abs() > 0.3) {
+            notes.push(format!("No test shook {name}: its modes are not known."));
+        }
+    }
+    if recordings.iter().all(|r| matches!(r.data, Data::Psd(_))) {
+        notes.push("Without raw data the phase is assumed: shares of modes that overlap are uncertain.".to_string());
+    }
+    for fit in axes.iter().filter(|fit| fit.files.len() == 1) {
+        notes.push(format!(
+            "{} is the only test of its direction: it was judged on its own windows that were left out, which does not \
+             show how much the machine changes from day to day; a second recording would.",
+            fit.files[0]
+        ));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_that_is_not_worth_it_is_left_out() {
+        assert_eq!(enough(&[0.3, 0.05, 0.048, 0.049]), Some(1));
+        assert_eq!(enough(&[0.3, 0.05, 0.01]), Some(2));
+        assert_eq!(enough(&[]), None);
+    }
+
+    #[test]
+    fn nothing_is_fitted_to_nothing() {
+        let error = fit(&[], &FitOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("TEST_RESONANCES"), "{error}");
+    }
+}
