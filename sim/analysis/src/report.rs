@@ -22,6 +22,15 @@ pub fn html(study: &Study, command: &str) -> String {
     page.finish()
 }
 
+/// A page of its own in the report's dress, around a body that the caller wrote.
+pub fn page(title: &str, body: &str) -> String {
+    let mut page = Page(String::new());
+    page.head(title);
+    page.raw(body);
+    page.raw("</main>\n</body>\n</html>\n");
+    page.0
+}
+
 /// The rows of the summary table: what is shown, and one value a run.
 pub fn summary(study: &Study) -> Vec<(String, Vec<String>)> {
     let mut rows: Vec<(String, Vec<String>)> = Vec::new();

@@ -6,6 +6,7 @@ mod faces;
 mod firmware;
 #[cfg(unix)]
 mod host;
+mod identify;
 #[cfg(all(test, unix))]
 mod loopback;
 #[cfg(unix)]
@@ -64,6 +65,8 @@ enum Command {
     Steps(offline::StepsArgs),
     /// Write what a recording holds in forms that other programs read.
     Export(recordings::ExportArgs),
+    /// From your printer's recordings to a machine file: its twin.
+    Identify(identify::IdentifyArgs),
     /// Compare two recordings: the first event that differs.
     Diff(recordings::DiffArgs),
     /// Put the firmware that was tested on a board: `drydock deploy --dry-run --chip STM32F407VG` shows how.
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Some(Command::Plan(args)) => offline::plan(args),
         Some(Command::Steps(args)) => offline::steps(args),
         Some(Command::Export(args)) => recordings::export(args),
+        Some(Command::Identify(args)) => identify::identify(args),
         Some(Command::Diff(args)) => recordings::diff(args),
         Some(Command::Deploy(args)) => faces::deploy(args),
         Some(Command::View(args)) => faces::view(args),

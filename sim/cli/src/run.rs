@@ -28,6 +28,10 @@ pub struct What {
     /// The G-code file to print.
     #[arg(long, value_name = "FILE", requires = "config")]
     pub gcode: Option<PathBuf>,
+    /// The machine to run on (RON: `drydock identify` writes one, assets/machines has typical ones), in place of the one
+    /// that the printer.cfg describes.
+    #[arg(long, value_name = "FILE")]
+    pub machine: Option<PathBuf>,
     /// Commands to run first, separated by `;` (default with --gcode: none; the file homes by itself).
     #[arg(long, value_name = "LINES")]
     pub before: Option<String>,
@@ -52,6 +56,11 @@ impl What {
             }
             (None, None) => return Err("nothing to run: give a scenario, or --config and --gcode".into()),
         };
+        if let Some(machine) = &self.machine {
+            // Paths in a scenario are the scenario's; this one is the user's.
+            let machine = std::path::absolute(machine).map_err(|e| format!("{}: {e}", machine.display()))?;
+            scenario.machine.file = Some(machine.display().to_string());
+        }
         if let Some(before) = &self.before {
             scenario.story.insert(0, Act::Gcode(before.split(';').map(|l| l.trim().to_string()).collect()));
         }

@@ -16,6 +16,7 @@ use crate::hotend::Hotend;
 use crate::kinematics::{Cartesian, CoreXy, Delta, Kinematics};
 use crate::machine::{Machine, TICK_NS};
 use crate::thermistor::{Curve, Feels, Sensor};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -185,6 +186,7 @@ impl Machine {
             bed_surface: BedSurface::default(),
             contact: Contact::default(),
             bead: BeadShape::default(),
+            sources: BTreeMap::new(),
         }
     }
 }
@@ -243,8 +245,10 @@ fn heater(basics: &HeaterBasics) -> Heater {
             block_j_k: 16.7,
             loss_w_k: 0.068,
             loss_fan_w_k: 0.097,
+            loss_growth_per_k: 0.0,
             cartridge: None,
             sensor_rate_s: Some(0.22),
+            surroundings: None,
         }),
         // 600 W bed (bassco, facts/physics.md 1.4): 962 J/K and 4.64 W/K in all, split between mat and plate (assumed).
         HeaterKind::Bed => Body::Bed(Bed {
@@ -253,8 +257,10 @@ fn heater(basics: &HeaterBasics) -> Heater {
             plate_j_k: 762.0,
             heater_to_plate_w_k: 60.0,
             loss_w_k: 3.9,
+            loss_growth_per_k: 0.0,
             underside_loss_w_k: 0.74,
             sensor_rate_s: 0.1,
+            surroundings: None,
         }),
     };
     Heater { name: basics.name.clone(), body }

@@ -1,12 +1,13 @@
 //! The heated bed: heater side, plate, sensor.
 //!
 //! # Equation
-//! C_h dT_h/dt = P(u, T_h) - g (T_h - T_p) - l_h (T_h - T_amb); C_p dT_p/dt = g (T_h - T_p) - l_p (T_p - T_amb);
-//! dT_s/dt = r (T_h - T_s)
+//! C_h dT_h/dt = P(u, T_h) - g (T_h - T_p) - l_h (T_h - T_amb);
+//! C_p dT_p/dt = g (T_h - T_p) - l_p (1 + k (T_p - T_amb)) (T_p - T_amb);
+//! dT_s/dt = r (T_h - T_s); surroundings, where there are any: C_a dT_a/dt = g_a (T_p - T_a) - l_a (T_a - T_amb)
 //!
 //! # Symbols
 //! T_h, T_p, T_s \[degrees C\] heater side, plate, sensor · C_h, C_p \[J/K\] · P \[W\] at duty u · g \[W/K\] heater to plate ·
-//! l_h, l_p \[W/K\] losses below and above · r \[1/s\] sensor rate
+//! l_h, l_p \[W/K\] losses below and above, k \[1/K\] growth · r \[1/s\] sensor rate
 //!
 //! # Source
 //! facts/physics.md 1.4: one node leaves 4 to 5 K rms on measured heat-ups, so plate and heater are two
@@ -25,7 +26,7 @@
 
 use crate::heater::Element;
 use crate::machine::Problems;
-use crate::thermal::NODES;
+use crate::thermal::{Matrix, Surroundings};
 use serde::{Deserialize, Serialize};
 
 /// A heated bed.
@@ -40,23 +41,34 @@ pub struct Bed {
     pub plate_j_k: f64,
     /// Conductance from heater to plate, W/K.
     pub heater_to_plate_w_k: f64,
-    /// Loss of the plate to the air, W/K.
+    /// Loss of the plate to the air, W/K, just above the air's temperature.
     pub loss_w_k: f64,
+    /// Growth of that loss with the temperature over the air's, 1/K.
+    #[serde(default)]
+    pub loss_growth_per_k: f64,
     /// Loss of the heater side to the air, W/K.
     pub underside_loss_w_k: f64,
     /// Rate at which the sensor follows the heater side, 1/s.
     pub sensor_rate_s: f64,
+    /// What the plate warms slowly: the frame, the air of a chamber.
+    #[serde(default)]
+    pub surroundings: Option<Surroundings>,
 }
 
 impl Bed {
     /// Exchange rates of (plate, sensor, heater side).
-    pub(crate) fn rates(&self) -> [[f64; NODES]; NODES] {
+    pub(crate) fn rates(&self) -> Matrix {
         let g = self.heater_to_plate_w_k;
-        [
-            [-(g + self.loss_w_k) / self.plate_j_k, 0.0, g / self.plate_j_k],
-            [0.0, -self.sensor_rate_s, self.sensor_rate_s],
-            [g / self.heater_j_k, 0.0, -(g + self.underside_loss_w_k) / self.heater_j_k],
-        ]
+        let mut a = [
+            [-(g + self.loss_w_k) / self.plate_j_k, 0.0, g / self.plate_j_k, 0.0],
+            [0.0, -self.sensor_rate_s, self.sensor_rate_s, 0.0],
+            [g / self.heater_j_k, 0.0, -(g + self.underside_loss_w_k) / self.heater_j_k, 0.0],
+            [0.0; 4],
+        ];
+        if let Some(s) = &self.surroundings {
+            s.couple(&mut a, self.plate_j_k);
+        }
+        a
     }
 
     pub(crate) fn validate(&self, place: &str, p: &mut Problems) {
@@ -66,6 +78,10 @@ impl Bed {
         p.positive(alloc::format!("{place}.heater_to_plate_w_k"), self.heater_to_plate_w_k);
         p.within(alloc::format!("{place}.loss_w_k"), self.loss_w_k, 0.0, 1000.0);
         p.within(alloc::format!("{place}.underside_loss_w_k"), self.underside_loss_w_k, 0.0, 1000.0);
+        p.within(alloc::format!("{place}.loss_growth_per_k"), self.loss_growth_per_k, 0.0, 0.1);
+        if let Some(surroundings) = &self.surroundings {
+            surroundings.validate(&alloc::format!("{place}.surroundings"), p);
+        }
         p.positive(alloc::format!("{place}.sensor_rate_s"), self.sensor_rate_s);
     }
 }

@@ -171,13 +171,17 @@ impl HeaterState {
         let mut heating = [0.0; NODES];
         match &self.body {
             Body::Hotend(h) => {
-                heating[0] = -self.filament_w_k * x[0] / h.block_j_k;
+                let more_w_k = h.loss(self.fan) * h.loss_growth_per_k * x[0];
+                heating[0] = -(self.filament_w_k + more_w_k) * x[0] / h.block_j_k;
                 match &h.cartridge {
                     Some(c) => heating[2] = power_w / c.heat_j_k,
                     None => heating[0] += power_w / h.block_j_k,
                 }
             }
-            Body::Bed(b) => heating[2] = power_w / b.heater_j_k,
+            Body::Bed(b) => {
+                heating[0] = -(b.loss_w_k * b.loss_growth_per_k * x[0]) * x[0] / b.plate_j_k;
+                heating[2] = power_w / b.heater_j_k;
+            }
         }
         self.network.advance(at_ns, heating);
     }
@@ -226,6 +230,61 @@ impl HeaterState {
         for x in [self.duty, self.stuck.unwrap_or(-1.0), self.fan, self.filament_w_k] {
             f(x.to_bits());
         }
+    }
+}
+
+/// A heater on the bench: the plant's own equations under outputs that the caller gives, for fitting them to recordings.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    state: HeaterState,
+    now_ns: u64,
+    /// What happens in between is not linear.
+    bent: bool,
+}
+
+/// Step of the bench where something is not linear: the linear part is exact in any step, and in a second no heater gets
+/// warm enough to change its losses by a hundredth.
+const BENCH_NS: u64 = 1_000_000_000;
+
+impl Bench {
+    /// A cold heater in air of this temperature.
+    pub fn new(heater: &Heater, ambient_c: f64) -> Bench {
+        let (element, growth) = match &heater.body {
+            Body::Hotend(hotend) => (&hotend.element, hotend.loss_growth_per_k),
+            Body::Bed(bed) => (&bed.element, bed.loss_growth_per_k),
+        };
+        let bent = growth != 0.0 || !matches!(element, Element::Plain { .. });
+        Bench { state: HeaterState::new(heater, ambient_c), now_ns: 0, bent }
+    }
+
+    /// Sets the temperatures of block or plate, of the sensor, of cartridge or heater side, and of the surroundings.
+    pub fn place(&mut self, body_c: f64, sensor_c: f64, element_c: f64, surroundings_c: f64) {
+        let nodes = [body_c, sensor_c, element_c, surroundings_c];
+        self.state.network.over_ambient_k = nodes.map(|t| t - self.state.ambient_c);
+    }
+
+    /// Lets time pass with the output at `duty`, the fan at `fan` of full speed and filament that carries away
+    /// `filament_w_k`.
+    pub fn hold(&mut self, seconds: f64, duty: f64, fan: f64, filament_w_k: f64) {
+        self.state.set_fan(fan);
+        self.state.filament_w_k = filament_w_k;
+        self.state.switch(self.now_ns, duty);
+        let end_ns = self.now_ns + (seconds.max(0.0) * 1e9) as u64;
+        while self.now_ns < end_ns {
+            let step = if self.bent || filament_w_k != 0.0 { BENCH_NS } else { u64::MAX };
+            self.now_ns = self.now_ns.saturating_add(step).min(end_ns);
+            self.state.advance(self.now_ns);
+        }
+    }
+
+    /// Temperature at the sensor, degrees C.
+    pub fn sensor_c(&self) -> f64 {
+        self.state.sensor_c()
+    }
+
+    /// Temperature of block or plate, degrees C.
+    pub fn body_c(&self) -> f64 {
+        self.state.body_c()
     }
 }
 
@@ -313,8 +372,10 @@ mod tests {
             block_j_k: 13.7,
             loss_w_k: 0.068,
             loss_fan_w_k: 0.097,
+            loss_growth_per_k: 0.0,
             cartridge: Some(Cartridge { heat_j_k: 3.0, to_block_w_k: 1.0 }),
             sensor_rate_s: Some(0.22),
+            surroundings: None,
         }
     }
 
@@ -325,8 +386,10 @@ mod tests {
             plate_j_k: 762.0,
             heater_to_plate_w_k: 60.0,
             loss_w_k: 3.9,
+            loss_growth_per_k: 0.0,
             underside_loss_w_k: 0.74,
             sensor_rate_s: 0.1,
+            surroundings: None,
         }
     }
 
@@ -367,7 +430,7 @@ mod tests {
         let mut b = state(Body::Bed(bed()));
         b.switch(0, 0.5);
         b.advance(60_000_000_000_000);
-        let [plate, _, heater] = b.network.over_ambient_k;
+        let [plate, _, heater, _] = b.network.over_ambient_k;
         assert!((plate * 3.9 + heater * 0.74 - 300.0).abs() < 1e-6);
     }
 

@@ -13,8 +13,10 @@ use crate::extruder::Extruder;
 use crate::frame::Mode;
 use crate::heater::{Fan, Heater};
 use crate::kinematics::Kinematics;
+use crate::origin::Origin;
 use crate::probe::Probe;
 use crate::thermistor::Sensor;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -78,6 +80,10 @@ pub struct Machine {
     /// How the laid bead is sampled.
     #[serde(default)]
     pub bead: BeadShape,
+    /// Where the numbers come from, by path of a field or of a group of fields (`motors[0]`, `modes[1].freq_hz`); the
+    /// longest path that covers a field counts, and what none covers is assumed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, Origin>,
 }
 
 /// Tick of the mechanics where a machine does not say: a twentieth of the period of a rotor on its spring (200 Hz) and an
@@ -145,6 +151,13 @@ impl Problems {
 }
 
 impl Machine {
+    /// Where the number at a path comes from; `None` is assumed.
+    pub fn source(&self, path: &str) -> Option<&Origin> {
+        let covers =
+            |of: &str| path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        self.sources.iter().filter(|(of, _)| covers(of)).max_by_key(|(of, _)| of.len()).map(|(_, origin)| origin)
+    }
+
     /// Every problem of this machine; `Ok` means that [`crate::Plant::new`] accepts it.
     pub fn validate(&self) -> Result<(), Vec<MachineError>> {
         let mut p = Problems::default();

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod disk;
 pub mod junit;
+pub mod machine_file;
 pub mod memory;
 pub mod model;
 pub mod session;

@@ -20,6 +20,7 @@ use drydock_twin::world::{Twin, TwinSetup};
 use drydock_virtual_mcu::{McuConfig, SerialConfig};
 
 use crate::check::condition_of;
+use crate::machine_file;
 use crate::model::{Act, Condition, Line, MachineChanges, Quantity, Scenario};
 use crate::session::Session;
 use crate::text::{self, Source, io_cause};
@@ -390,7 +391,7 @@ fn change_machine(
             scenario.source.wrong(&[&format!("\"{file}\"")], why)
         })?;
         let text = String::from_utf8_lossy(&bytes);
-        wiring.machine = text::read::<Machine>(&path, &text)?;
+        wiring.machine = machine_file::parse(&path, &text)?;
     }
     let machine = &mut wiring.machine;
     if let Some(modes) = &changes.modes {

@@ -12,7 +12,7 @@ pub mod holdout;
 mod modal;
 mod recording;
 mod response;
-mod unpack;
+pub(crate) mod unpack;
 
 pub use checks::{Checked, Fault, Finding, check};
 pub use excitation::Excitation;

@@ -1,0 +1,164 @@
+//! The report of an identification: one HTML file with tables, curves and residuals.
+
+use std::fmt::Write;
+
+use drydock_analysis::canvas::{Svg, escape};
+use drydock_analysis::chart::{Area, Axis, Chart, Curve};
+use drydock_analysis::report::page;
+use drydock_identify::heat::report::{HeaterReport, Scored, bar_k};
+use drydock_identify::pressure::PressureFit;
+use drydock_plant::Machine;
+
+use super::modes::Modes;
+use super::{Identified, judged};
+
+const WIDE: f64 = 1080.0;
+
+pub fn html(machine: &Machine, out: &Identified, command: &str) -> String {
+    let mut body = format!("<h1>A twin of {}</h1>\n", escape(&machine.name));
+    parameters(&mut body, out);
+    if let Some(modes) = &out.modes {
+        modes_part(&mut body, modes);
+    }
+    for heater in &out.heaters {
+        heater_part(&mut body, heater);
+    }
+    if let Some(fit) = &out.pressure {
+        tower(&mut body, fit);
+    }
+    for (title, list) in
+        [("What the data cannot tell", &out.cannot_tell), ("Odd", &out.flags), ("Refused", &out.refused)]
+    {
+        if !list.is_empty() {
+            let items: String = list.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+            let _ = write!(body, "<h2>{title}</h2>\n<ul>{items}</ul>\n");
+        }
+    }
+    let _ = writeln!(body, "<p>The same again: <code>{}</code></p>", escape(command));
+    page("Drydock identify", &body)
+}
+
+fn parameters(body: &mut String, out: &Identified) {
+    body.push_str("<table class=\"summary\">\n<tr><th>parameter</th><th>value</th><th>95 % interval</th><th>unit</th><th>from</th></tr>\n");
+    for r in &out.rows {
+        let from = if r.told { escape(&r.from) } else { "not told by the data: near what is usual".into() };
+        let _ = writeln!(
+            body,
+            "<tr><th>{}</th><td>{:.4}</td><td>{:.4} to {:.4}</td><td>{}</td><td>{from}</td></tr>",
+            escape(&r.path),
+            r.value,
+            r.interval.0,
+            r.interval.1,
+            r.unit
+        );
+    }
+    body.push_str("</table>\n");
+}
+
+fn modes_part(body: &mut String, modes: &Modes) {
+    body.push_str("<h2>Modes</h2>\n");
+    for axis in &modes.fit.axes {
+        let pick = |k: usize| axis.curve.iter().map(|c| (c[0], c[k])).collect::<Vec<_>>();
+        let title = format!("{}: response per unit of the test", axis.files.join(", "));
+        spectrum(body, title, pick(1), pick(2), "modes");
+        let left = 100.0 * axis.held_out_residual;
+        let _ = writeln!(body, "<p>Of every other window, which was not fitted, {left:.1} % stays unexplained.</p>");
+    }
+    for held in &modes.held_out {
+        let pick = |k: usize| held.curve.iter().map(|c| (c[0], c[k])).collect::<Vec<_>>();
+        spectrum(body, format!("held out: {}", held.file), pick(1), pick(2), "twin");
+        let verdict = held.reason.as_deref().unwrap_or("Its peaks are within 2 % in frequency and 20 % in height.");
+        let _ = writeln!(body, "<p>{}</p>", escape(verdict));
+    }
+}
+
+fn spectrum(body: &mut String, title: String, measured: Vec<(f64, f64)>, model: Vec<(f64, f64)>, name: &str) {
+    let (from, to) = (measured.first().map_or(0.0, |p| p.0), measured.last().map_or(1.0, |p| p.0));
+    let chart = Chart {
+        title,
+        x: Axis::exact("Hz", from, to),
+        y: Axis::over("", measured.iter().chain(&model).map(|p| p.1), [0.0, 0.0]),
+        curves: vec![Curve::new("measured", 0, measured), Curve::new(name, 1, model)],
+    };
+    draw(body, &chart, 300.0);
+}
+
+fn heater_part(body: &mut String, report: &HeaterReport) {
+    let (ok, all) = judged(report);
+    let _ = write!(
+        body,
+        "<h2>{}</h2>\n<p>Fitted with {:.2} K rms. Held out: {}; {ok} of {all} heat-ups from cold are within {} K.</p>\n",
+        escape(&report.name),
+        report.fit.rms_k,
+        report.held_out_is,
+        bar_k(report.kind)
+    );
+    body.push_str("<table class=\"summary\">\n<tr><th>held out</th><th>from cold</th><th>s</th><th>C</th><th>rms, K</th><th>all of it, K</th><th></th></tr>\n");
+    for s in &report.held_out {
+        let _ = writeln!(
+            body,
+            "<tr><th>{} at {:.0} s</th><td>{}</td><td>{:.0}</td><td>{:.0} to {:.0}</td><td>{:.2}</td><td>{:.2}</td><td>{}</td></tr>",
+            escape(&s.path.display().to_string()),
+            s.at_s,
+            if s.clean { "yes" } else { "no" },
+            s.seconds,
+            s.span_c.0,
+            s.span_c.1,
+            s.rms_k,
+            s.whole_k,
+            escape(&s.remark)
+        );
+    }
+    body.push_str("</table>\n");
+    // The first fitted and the first held-out from cold are what people look at; the table has the rest.
+    let shown = report.fitted.iter().take(1).map(|s| ("fitted to", s));
+    let held = report.held_out.iter().filter(|s| s.clean).chain(report.held_out.iter().filter(|s| !s.clean)).take(2);
+    for (what, scored) in shown.chain(held.map(|s| ("held out", s))) {
+        charts(body, what, scored);
+    }
+}
+
+fn charts(body: &mut String, what: &str, s: &Scored) {
+    let pick = |value: fn(&(f64, f64, f64)) -> f64| s.curve.iter().map(|c| (c.0, value(c))).collect::<Vec<_>>();
+    let (measured, predicted, residual) = (pick(|c| c.1), pick(|c| c.2), pick(|c| c.2 - c.1));
+    let (from, to) = (s.curve.first().map_or(0.0, |c| c.0), s.curve.last().map_or(1.0, |c| c.0));
+    let x = Axis::exact("s", from, to);
+    let name = s.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let temperatures = Chart {
+        title: format!("{what}: {name} at {:.0} s, {:.2} K rms", s.at_s, s.rms_k),
+        x: x.clone(),
+        y: Axis::over("degrees C", measured.iter().map(|p| p.1), [20.0, 30.0]),
+        curves: vec![Curve::new("measured", 0, measured), Curve::new("twin", 1, predicted)],
+    };
+    let residuals = Chart {
+        title: "twin minus measured".into(),
+        x,
+        y: Axis::over("K", residual.iter().map(|p| p.1), [-1.0, 1.0]),
+        curves: vec![Curve::new("residual", 2, residual).thin()],
+    };
+    draw(body, &temperatures, 300.0);
+    draw(body, &residuals, 190.0);
+}
+
+fn tower(body: &mut String, fit: &PressureFit) {
+    let points = |value: fn(&(f64, f64, f64)) -> f64| fit.points.iter().map(|p| (p.0, value(p))).collect::<Vec<_>>();
+    let (measured, line) = (points(|p| p.1), points(|p| p.2));
+    let (low, high) = measured.iter().fold((f64::INFINITY, 0.0f64), |m, p| (m.0.min(p.0), m.1.max(p.0)));
+    let chart = Chart {
+        title: format!(
+            "Pressure time constant {:.4} s ({:.4} to {:.4})",
+            fit.tau_s, fit.interval_s.0, fit.interval_s.1
+        ),
+        x: Axis::exact("pressure advance, s", low, high),
+        y: Axis::over("width over the steady line, mm", measured.iter().map(|p| p.1), [-0.05, 0.05]),
+        curves: vec![Curve::new("measured", 0, measured), Curve::new("line", 1, line).dashed()],
+    };
+    body.push_str("<h2>Extruder</h2>\n");
+    draw(body, &chart, 300.0);
+}
+
+fn draw(body: &mut String, chart: &Chart, height: f64) {
+    let mut svg = Svg::new(WIDE, height);
+    chart.draw(&mut svg, Area { x: 0.0, y: 0.0, width: WIDE, height });
+    body.push_str(&svg.finish(&chart.title));
+}
