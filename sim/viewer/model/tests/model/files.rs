@@ -90,7 +90,7 @@ fn what_is_worked_out_in_pieces_is_what_is_worked_out_at_once() {
                 shares.push(share);
             }
             assert!(shares.is_sorted(), "{by:?}: {shares:?}");
-            let reads = matches!(by, ColourBy::Deviation | ColourBy::Acceleration | ColourBy::Pressure);
+            let reads = matches!(by, ColourBy::Deviation | ColourBy::Pressure);
             assert!(shares.len() > if reads { 2 } else { 0 }, "{by:?}: {} pieces", shares.len());
             let bits = |document: &mut Document| document.values(by).iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&mut pieces), bits(&mut whole), "{by:?}");

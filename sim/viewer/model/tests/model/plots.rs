@@ -131,7 +131,7 @@ fn the_planted_tone_is_in_the_spectrum_of_the_chip_and_of_the_nozzle_and_in_ever
 }
 
 /// A drive in steps of 12.5 um at 4713 a second, sampled 500 times a second, and a nozzle that passes 3 % of them on while
-/// it rings at 48 Hz by 5 um.
+/// it rings at 48 Hz by 1 um.
 fn stepping() -> Document {
     use drydock_recording::{End, Header, State, Writer};
     use std::f64::consts::TAU;
@@ -141,7 +141,7 @@ fn stepping() -> Document {
         let t = at_ns as f64 * 1e-9;
         let smooth = 4713.0 * 0.0125 * t;
         let stepped = (smooth / 0.0125).floor() * 0.0125;
-        let nozzle = smooth + 0.03 * (stepped - smooth) + 0.005 * (TAU * 48.0 * t).sin();
+        let nozzle = smooth + 0.03 * (stepped - smooth) + 0.001 * (TAU * 48.0 * t).sin();
         let (drive_mm, nozzle_mm) = ([stepped, 0.0, 0.0], [nozzle, 0.0, 0.0]);
         writer.push(State { at_ns, drive_mm, nozzle_mm, e_mm: 0.0 }).unwrap();
     }

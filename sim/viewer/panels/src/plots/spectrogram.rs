@@ -42,6 +42,9 @@ impl Spectrogram {
             return nothing(ui, "Zoom in to a minute or less");
         }
         self.update(ui, doc, window, probe);
+        if self.texture.is_none() {
+            return nothing(ui, "Less than a second was measured here");
+        }
         let shown = window.plot("spectrogram").show_grid(false).show(ui, |ui| {
             ui.set_plot_bounds_y(0.0..=LAST_HZ);
             if let Some(texture) = &self.texture {
