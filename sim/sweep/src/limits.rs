@@ -73,6 +73,8 @@ pub struct Trial {
     /// The host stopped, or complained.
     pub error: Option<String>,
     pub print_time_s: f64,
+    /// The fastest that the planned moves go, mm/s.
+    pub top_mm_s: f64,
     pub fingerprint: String,
 }
 
@@ -346,6 +348,9 @@ impl Bench<'_> {
             Reader::new(Cursor::new(run.recording.unwrap_or_default())).map_err(|e| format!("the recording: {e}"))?;
         let said = |e: drydock_recording::Error| format!("the recording: {e}");
         let moves = reader.all::<Move>().collect::<Result<Vec<_>, _>>().map_err(said)?;
+        let speeds =
+            moves.iter().flat_map(|m| [m.start_v_mm_s, m.start_v_mm_s + m.accel_mm_s2 * m.duration_ns as f64 * 1e-9]);
+        let top_mm_s = speeds.fold(0.0, f64::max);
         let torque = torque::along(&machine, moves.into_iter()).into_iter().flatten();
         let torque = torque.max_by(|a, b| a.share.total_cmp(&b.share));
         let commands = reader.all::<Command>().collect::<Result<Vec<_>, _>>().map_err(said)?;
@@ -357,6 +362,7 @@ impl Bench<'_> {
             torque,
             lost: first_lost(&machine, &commands, &events),
             error: error.map(|e| e.lines().next().unwrap_or_default().to_string()),
+            top_mm_s,
             print_time_s: outcome.print_time_s.unwrap_or(outcome.sim_s),
             fingerprint: outcome.fingerprint,
         }))
