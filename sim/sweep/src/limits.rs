@@ -270,7 +270,7 @@ impl Found {
 
     fn clean(&self) -> Option<f64> {
         let lost = self.lowest_lost().unwrap_or(f64::INFINITY);
-        self.trials.iter().filter(|t| t.value < lost).next_back().map(|t| t.value)
+        self.trials.iter().rfind(|t| t.value < lost).map(|t| t.value)
     }
 
     /// The value at which the moves ask for all of a motor's torque: bracketed, then by false position. The moves are planned
