@@ -1,6 +1,7 @@
 //! How far the motors go: the highest speeds and accelerations without lost steps, predicted from torque and then shown by
 //! the twin, through the real host and firmware.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -152,7 +153,7 @@ pub fn search(
     search: &Search,
     mut tell: impl FnMut(&str, f64),
 ) -> Result<Vec<Limit>, String> {
-    let (scenario, files) = without_own_limits(base, folder)?;
+    let (scenario, files) = without_own_limits(base, folder, &search.knobs)?;
     let mut bench = Bench { scenario, folder, files, set: Vec::new(), pool: &search.pool };
     let mut limits = Vec::new();
     for (i, knob) in search.knobs.iter().enumerate() {
@@ -393,7 +394,7 @@ fn lost_steps(text: &str) -> Option<(usize, i64)> {
 
 /// The scenario with moves that depend on the knobs alone: limits that a print file sets for itself are left out of it; one
 /// that moves nothing gets a pattern of moves.
-fn without_own_limits(base: &Scenario, folder: &Path) -> Result<(Scenario, Overlay), String> {
+fn without_own_limits(base: &Scenario, folder: &Path, knobs: &[Knob]) -> Result<(Scenario, Overlay), String> {
     let mut scenario = Scenario { expect: Vec::new(), sample_hz: SAMPLE_HZ, ..base.clone() };
     let mut files = Overlay::on_disk();
     if scenario.story.is_empty() {
@@ -402,15 +403,21 @@ fn without_own_limits(base: &Scenario, folder: &Path) -> Result<(Scenario, Overl
     }
     for act in &mut scenario.story {
         match act {
-            Act::Gcode(lines) => lines.retain(|line| !sets_limits(line)),
+            Act::Gcode(lines) => {
+                *lines = lines
+                    .iter()
+                    .map(|line| without_limits(line, knobs).into_owned())
+                    .filter(|l| !l.is_empty())
+                    .collect();
+            }
             Act::Print(file) => {
                 let path = folder.join(&*file);
                 let bytes = std::fs::read(&path)
                     .map_err(|e| format!("{}: {}", path.display(), drydock_scenario::text::io_cause(&e)))?;
                 let text = String::from_utf8_lossy(&bytes);
                 // Line numbers stay as they are.
-                let lines = text.split_inclusive('\n').map(|line| if sets_limits(line) { "\n" } else { line });
-                files = files.with(path, lines.collect::<String>());
+                let lines: Vec<Cow<'_, str>> = text.lines().map(|line| without_limits(line, knobs)).collect();
+                files = files.with(path, lines.join("\n") + "\n");
             }
             Act::Wait(_) => {}
         }
@@ -418,9 +425,25 @@ fn without_own_limits(base: &Scenario, folder: &Path) -> Result<(Scenario, Overl
     Ok((scenario, files))
 }
 
-fn sets_limits(line: &str) -> bool {
-    let word = line.split_whitespace().next().unwrap_or_default();
-    word.eq_ignore_ascii_case("M204") || word.eq_ignore_ascii_case("SET_VELOCITY_LIMIT")
+/// A line without the limits that are searched; empty where nothing is left.
+fn without_limits<'l>(line: &'l str, knobs: &[Knob]) -> Cow<'l, str> {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    if first.eq_ignore_ascii_case("M204") && knobs.contains(&Knob::Accel) {
+        return Cow::Borrowed("");
+    }
+    if !first.eq_ignore_ascii_case("SET_VELOCITY_LIMIT") {
+        return Cow::Borrowed(line);
+    }
+    let searched = |word: &str| {
+        let name = word.split('=').next().unwrap_or_default().to_uppercase();
+        knobs.iter().any(|knob| match knob {
+            Knob::Accel => name == "ACCEL" || name == "ACCEL_TO_DECEL",
+            Knob::Velocity => name == "VELOCITY",
+            Knob::Corner => name == "SQUARE_CORNER_VELOCITY",
+        })
+    };
+    let kept: Vec<&str> = line.split_whitespace().filter(|word| !searched(word)).collect();
+    Cow::Owned(if kept.len() > 1 { kept.join(" ") } else { String::new() })
 }
 
 /// Moves that ask the most of the motors: long ones and short ones along each axis and both diagonals, and corners.
@@ -446,4 +469,34 @@ fn pattern(machine: &Machine) -> Vec<String> {
     }
     lines.extend([to(0.0, 0.0), "M400".into()]);
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_limits_that_are_searched_are_taken_out_of_a_print() {
+        let without = |line, knobs: &[Knob]| without_limits(line, knobs).into_owned();
+        assert_eq!(without("M204 S500", &[Knob::Accel]), "");
+        assert_eq!(without("M204 S500", &[Knob::Velocity]), "M204 S500");
+        assert_eq!(without("G1 X5 ; M204", &Knob::ALL), "G1 X5 ; M204");
+        let line = "SET_VELOCITY_LIMIT VELOCITY=100 accel=200 SQUARE_CORNER_VELOCITY=3";
+        assert_eq!(without(line, &[Knob::Accel]), "SET_VELOCITY_LIMIT VELOCITY=100 SQUARE_CORNER_VELOCITY=3");
+        assert_eq!(without(line, &Knob::ALL), "");
+    }
+
+    #[test]
+    fn a_loss_is_read_as_the_recorder_words_it() {
+        use drydock_plant::EventKind;
+        let (_, text) = drydock_twin::recorder::describe(&EventKind::LostSteps { motor: 2, full_steps: -8 });
+        assert_eq!(lost_steps(&text), Some((2, -8)));
+    }
+
+    #[test]
+    fn what_is_recommended_is_never_above_what_was_found() {
+        for value in [0.3, 4.9, 103.0, 12_345.6] {
+            assert!(Knob::ALL.iter().all(|knob| knob.rounded(value) <= value));
+        }
+    }
 }

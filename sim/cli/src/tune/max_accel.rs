@@ -123,6 +123,12 @@ fn in_words(limit: &Limit, margin: f64, motors: &dyn Fn(&Trial) -> Option<String
             "The twin loses steps at every value that was tried: look at currents, friction and masses. ".into()
         }
     };
+    if let (Some(predicted), Some(lost)) = (limit.predicted, limit.lost)
+        && lost < 0.9 * predicted
+    {
+        text += "It loses them before the torque is used up because the frame swings at each change of acceleration; an \
+                 input shaper leaves more. ";
+    }
     if let Some(value) = limit.recommended {
         text += &format!("With {margin:.0} % kept back: {option} {value}");
         text += &match &limit.weaker {
