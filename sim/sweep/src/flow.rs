@@ -97,10 +97,12 @@ const BETWEEN: usize = 4;
 /// The hot end settles for so long, s, and is then measured for so long.
 const SETTLE_S: f64 = 70.0;
 const MEASURE_S: f64 = 10.0;
+/// The flow is told anew every 1.5 ms: so each of its values is seen once.
+const SAMPLE_HZ: f64 = 1e3 / 1.5;
 /// The sensor reads so much too little, K: the heater cannot hold.
 const SAG_K: f64 = 3.0;
-/// So much power is all of it.
-const ALL_POWER: f64 = 0.995;
+/// With less than this of its power the heater has settled by then.
+const SPARE_POWER: f64 = 0.95;
 /// The pressure is so much above its law.
 const ABOVE_LAW: f64 = 1.10;
 /// Flows up to this make the law, mm^3/s: heat reaches the core.
@@ -184,7 +186,7 @@ impl FlowBench<'_> {
             faults: Vec::new(),
             expect: Vec::new(),
             end_s: 1800.0,
-            sample_hz: 20.0,
+            sample_hz: SAMPLE_HZ,
             ..self.base.clone()
         };
         let limit = |name: &str| Target::Config { section: "extruder".into(), option: name.into() };
@@ -279,17 +281,15 @@ fn crossing(trials: &[FlowTrial], of: impl Fn(&FlowTrial) -> f64) -> Option<f64>
     })
 }
 
-/// Power that holds a temperature is a straight line over the flow: where it reaches all of it. The flows that the heater
-/// does hold make the line; at the others the temperature has not come to its end.
+/// Power that holds a temperature is a straight line over the flow: where it reaches all of it. The flows with power to
+/// spare make the line; near the limit the temperature takes longer to come back than anyone waits here.
 fn heater_limit(trials: &[FlowTrial], target_c: f64) -> Option<f64> {
-    let gives_way = |t: &FlowTrial| t.duty >= ALL_POWER || t.hotend_c < target_c - SAG_K || t.error.is_some();
-    let first = trials.iter().position(gives_way)?;
-    let held: Vec<&FlowTrial> =
-        trials[..first].iter().filter(|t| t.delivered > DELIVERED && t.lost_steps == 0).collect();
-    let bad = trials[first].flow_mm3_s;
-    let (Some(one), Some(two)) = (held.iter().rev().nth(2.min(held.len().saturating_sub(1))), held.last()) else {
-        return Some(bad);
-    };
+    let sags = |t: &FlowTrial| t.hotend_c < target_c - SAG_K || t.error.is_some();
+    let bad = trials.iter().find(|t| sags(t))?.flow_mm3_s;
+    let settled =
+        |t: &&FlowTrial| t.flow_mm3_s < bad && t.duty < SPARE_POWER && t.delivered > DELIVERED && t.lost_steps == 0;
+    let held: Vec<&FlowTrial> = trials.iter().filter(settled).collect();
+    let (Some(one), Some(two)) = (held.get(held.len() / 2), held.last()) else { return Some(bad) };
     let slope = (two.duty - one.duty) / (two.flow_mm3_s - one.flow_mm3_s);
     let meets = two.flow_mm3_s + (1.0 - two.duty) / slope;
     Some(if meets.is_finite() { meets.clamp(two.flow_mm3_s, bad) } else { bad })

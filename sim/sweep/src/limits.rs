@@ -1,6 +1,7 @@
 //! How far the motors go: the highest speeds and accelerations without lost steps, predicted from torque and then shown by
 //! the twin, through the real host and firmware.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -73,6 +74,8 @@ pub struct Trial {
     /// The host stopped, or complained.
     pub error: Option<String>,
     pub print_time_s: f64,
+    /// The fastest that the planned moves go, mm/s.
+    pub top_mm_s: f64,
     pub fingerprint: String,
 }
 
@@ -150,7 +153,7 @@ pub fn search(
     search: &Search,
     mut tell: impl FnMut(&str, f64),
 ) -> Result<Vec<Limit>, String> {
-    let (scenario, files) = without_own_limits(base, folder)?;
+    let (scenario, files) = without_own_limits(base, folder, &search.knobs)?;
     let mut bench = Bench { scenario, folder, files, set: Vec::new(), pool: &search.pool };
     let mut limits = Vec::new();
     for (i, knob) in search.knobs.iter().enumerate() {
@@ -268,7 +271,7 @@ impl Found {
 
     fn clean(&self) -> Option<f64> {
         let lost = self.lowest_lost().unwrap_or(f64::INFINITY);
-        self.trials.iter().filter(|t| t.value < lost).next_back().map(|t| t.value)
+        self.trials.iter().rfind(|t| t.value < lost).map(|t| t.value)
     }
 
     /// The value at which the moves ask for all of a motor's torque: bracketed, then by false position. The moves are planned
@@ -346,6 +349,9 @@ impl Bench<'_> {
             Reader::new(Cursor::new(run.recording.unwrap_or_default())).map_err(|e| format!("the recording: {e}"))?;
         let said = |e: drydock_recording::Error| format!("the recording: {e}");
         let moves = reader.all::<Move>().collect::<Result<Vec<_>, _>>().map_err(said)?;
+        let speeds =
+            moves.iter().flat_map(|m| [m.start_v_mm_s, m.start_v_mm_s + m.accel_mm_s2 * m.duration_ns as f64 * 1e-9]);
+        let top_mm_s = speeds.fold(0.0, f64::max);
         let torque = torque::along(&machine, moves.into_iter()).into_iter().flatten();
         let torque = torque.max_by(|a, b| a.share.total_cmp(&b.share));
         let commands = reader.all::<Command>().collect::<Result<Vec<_>, _>>().map_err(said)?;
@@ -357,6 +363,7 @@ impl Bench<'_> {
             torque,
             lost: first_lost(&machine, &commands, &events),
             error: error.map(|e| e.lines().next().unwrap_or_default().to_string()),
+            top_mm_s,
             print_time_s: outcome.print_time_s.unwrap_or(outcome.sim_s),
             fingerprint: outcome.fingerprint,
         }))
@@ -387,7 +394,7 @@ fn lost_steps(text: &str) -> Option<(usize, i64)> {
 
 /// The scenario with moves that depend on the knobs alone: limits that a print file sets for itself are left out of it; one
 /// that moves nothing gets a pattern of moves.
-fn without_own_limits(base: &Scenario, folder: &Path) -> Result<(Scenario, Overlay), String> {
+fn without_own_limits(base: &Scenario, folder: &Path, knobs: &[Knob]) -> Result<(Scenario, Overlay), String> {
     let mut scenario = Scenario { expect: Vec::new(), sample_hz: SAMPLE_HZ, ..base.clone() };
     let mut files = Overlay::on_disk();
     if scenario.story.is_empty() {
@@ -396,15 +403,21 @@ fn without_own_limits(base: &Scenario, folder: &Path) -> Result<(Scenario, Overl
     }
     for act in &mut scenario.story {
         match act {
-            Act::Gcode(lines) => lines.retain(|line| !sets_limits(line)),
+            Act::Gcode(lines) => {
+                *lines = lines
+                    .iter()
+                    .map(|line| without_limits(line, knobs).into_owned())
+                    .filter(|l| !l.is_empty())
+                    .collect();
+            }
             Act::Print(file) => {
                 let path = folder.join(&*file);
                 let bytes = std::fs::read(&path)
                     .map_err(|e| format!("{}: {}", path.display(), drydock_scenario::text::io_cause(&e)))?;
                 let text = String::from_utf8_lossy(&bytes);
                 // Line numbers stay as they are.
-                let lines = text.split_inclusive('\n').map(|line| if sets_limits(line) { "\n" } else { line });
-                files = files.with(path, lines.collect::<String>());
+                let lines: Vec<Cow<'_, str>> = text.lines().map(|line| without_limits(line, knobs)).collect();
+                files = files.with(path, lines.join("\n") + "\n");
             }
             Act::Wait(_) => {}
         }
@@ -412,9 +425,25 @@ fn without_own_limits(base: &Scenario, folder: &Path) -> Result<(Scenario, Overl
     Ok((scenario, files))
 }
 
-fn sets_limits(line: &str) -> bool {
-    let word = line.split_whitespace().next().unwrap_or_default();
-    word.eq_ignore_ascii_case("M204") || word.eq_ignore_ascii_case("SET_VELOCITY_LIMIT")
+/// A line without the limits that are searched; empty where nothing is left.
+fn without_limits<'l>(line: &'l str, knobs: &[Knob]) -> Cow<'l, str> {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    if first.eq_ignore_ascii_case("M204") && knobs.contains(&Knob::Accel) {
+        return Cow::Borrowed("");
+    }
+    if !first.eq_ignore_ascii_case("SET_VELOCITY_LIMIT") {
+        return Cow::Borrowed(line);
+    }
+    let searched = |word: &str| {
+        let name = word.split('=').next().unwrap_or_default().to_uppercase();
+        knobs.iter().any(|knob| match knob {
+            Knob::Accel => name == "ACCEL" || name == "ACCEL_TO_DECEL",
+            Knob::Velocity => name == "VELOCITY",
+            Knob::Corner => name == "SQUARE_CORNER_VELOCITY",
+        })
+    };
+    let kept: Vec<&str> = line.split_whitespace().filter(|word| !searched(word)).collect();
+    Cow::Owned(if kept.len() > 1 { kept.join(" ") } else { String::new() })
 }
 
 /// Moves that ask the most of the motors: long ones and short ones along each axis and both diagonals, and corners.
@@ -440,4 +469,34 @@ fn pattern(machine: &Machine) -> Vec<String> {
     }
     lines.extend([to(0.0, 0.0), "M400".into()]);
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_limits_that_are_searched_are_taken_out_of_a_print() {
+        let without = |line, knobs: &[Knob]| without_limits(line, knobs).into_owned();
+        assert_eq!(without("M204 S500", &[Knob::Accel]), "");
+        assert_eq!(without("M204 S500", &[Knob::Velocity]), "M204 S500");
+        assert_eq!(without("G1 X5 ; M204", &Knob::ALL), "G1 X5 ; M204");
+        let line = "SET_VELOCITY_LIMIT VELOCITY=100 accel=200 SQUARE_CORNER_VELOCITY=3";
+        assert_eq!(without(line, &[Knob::Accel]), "SET_VELOCITY_LIMIT VELOCITY=100 SQUARE_CORNER_VELOCITY=3");
+        assert_eq!(without(line, &Knob::ALL), "");
+    }
+
+    #[test]
+    fn a_loss_is_read_as_the_recorder_words_it() {
+        use drydock_plant::EventKind;
+        let (_, text) = drydock_twin::recorder::describe(&EventKind::LostSteps { motor: 2, full_steps: -8 });
+        assert_eq!(lost_steps(&text), Some((2, -8)));
+    }
+
+    #[test]
+    fn what_is_recommended_is_never_above_what_was_found() {
+        for value in [0.3, 4.9, 103.0, 12_345.6] {
+            assert!(Knob::ALL.iter().all(|knob| knob.rounded(value) <= value));
+        }
+    }
 }

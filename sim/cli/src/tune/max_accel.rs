@@ -104,7 +104,10 @@ fn in_words(limit: &Limit, margin: f64, motors: &dyn Fn(&Trial) -> Option<String
             }
             text += ". ";
         }
-        _ => text += "within sixteen times of it no torque runs out in these moves. ",
+        _ => {
+            let top = limit.trials.iter().map(|t| t.top_mm_s).fold(0.0, f64::max);
+            text += &format!("in these moves, which go up to {top:.0} mm/s, it brings no motor to its limit. ");
+        }
     }
     let lost = limit.trials.iter().find(|t| t.lost.is_some() || t.error.is_some());
     text += &match (limit.clean, lost) {
@@ -115,11 +118,17 @@ fn in_words(limit: &Limit, margin: f64, motors: &dyn Fn(&Trial) -> Option<String
             };
             format!("In the twin {clean:.0} {unit} loses nothing; at {:.0} {unit} {what}. ", trial.value)
         }
-        (Some(clean), None) => format!("The twin lost no step up to {clean:.0} {unit}. "),
+        (Some(clean), None) => format!("The twin lost no step with it set up to {clean:.0} {unit}. "),
         (None, _) => {
             "The twin loses steps at every value that was tried: look at currents, friction and masses. ".into()
         }
     };
+    if let (Some(predicted), Some(lost)) = (limit.predicted, limit.lost)
+        && lost < 0.9 * predicted
+    {
+        text += "It loses them before the torque is used up because the frame swings at each change of acceleration; an \
+                 input shaper leaves more. ";
+    }
     if let Some(value) = limit.recommended {
         text += &format!("With {margin:.0} % kept back: {option} {value}");
         text += &match &limit.weaker {
@@ -143,7 +152,7 @@ fn to_json(limits: &[Limit], margin: f64, motors: &dyn Fn(&Trial) -> Option<Stri
             "at_mm": t.torque.as_ref().map(|t| t.at_mm), "line": t.torque.as_ref().map(|t| t.line_no),
             "speed_mm_s": t.torque.as_ref().map(|t| t.speed_mm_s),
             "lost": t.lost.as_ref().map(|l| json!({"motor": l.motor, "at_s": l.at_s, "full_steps": l.full_steps})),
-            "error": t.error, "print_time_s": t.print_time_s, "fingerprint": t.fingerprint,
+            "error": t.error, "print_time_s": t.print_time_s, "top_speed_mm_s": t.top_mm_s, "fingerprint": t.fingerprint,
         })
     };
     let list: Vec<_> = limits
