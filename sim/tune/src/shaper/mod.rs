@@ -8,7 +8,7 @@
 //!   -> other parts, places, belts, masses: choice against peer
 //! ```
 //! The choice never has a lower suggested acceleration than the peer's recommendation, on either axis, and is taken only
-//! if its walls ring less in the twin, at the same acceleration and at its own; else the peer's stays.
+//! if its walls ring no more in the twin and by prediction; else the peer's stays.
 
 pub mod candidate;
 pub mod peer;
@@ -131,7 +131,7 @@ impl Answer {
         if self.kept_peer {
             return format!(
                 "SHAPER_CALIBRATE's own recommendation, {}, is kept: of the candidates that allow at least its acceleration \
-                 none rang less in the twin both at the same acceleration and at its own. The walls of {} ring with \
+                 none rang less in the twin. The walls of {} ring with \
                  {:.1} um rms ({:.1} um before).",
                 names(&self.peer),
                 self.printed,
@@ -170,9 +170,9 @@ const VERIFIED: usize = 8;
 /// The frequencies over which prediction and print are averaged.
 const SPREAD: [f64; 3] = [0.94, 1.0, 1.06];
 /// A choice allows at least so much more acceleration than the peer's: a new measurement would move that by as much.
-const ACCEL_MARGIN: f64 = 1.01;
-/// So much less it must ring, by the least favourable of its figures, to be worth a change.
-const WORTH: f64 = 0.99;
+const ACCEL_MARGIN: f64 = 1.015;
+/// No figure of a choice is so much worse than the peer's.
+const MOST: f64 = 1.02;
 /// Accelerations at which the part's time is known, mm/s^2.
 const ACCELS: [f64; 5] = [1000.0, 2000.0, 4000.0, 8000.0, 16000.0];
 
@@ -286,23 +286,22 @@ fn worth(ranked: &Ranked) -> f64 {
     (r.rms_um * r.peak_um).sqrt()
 }
 
-/// The pair that does best against the first, the peer's, by the least favourable of its figures; that, where none does.
+/// The pair that does best against the first, the peer's, over all its figures; that, where none rings less.
 fn choose(printed: &[Ranked]) -> usize {
     let Some((peer, seen)) = printed.first().and_then(|p| Some((p, p.verified?))) else { return 0 };
     let against = |r: &Ranked| {
         let Some(own) = r.verified else { return f64::INFINITY };
-        // Ringing grows with the acceleration: so it would be at its own.
-        let faster = (r.accel_mm_s2() / peer.accel_mm_s2()).max(1.0);
         let figures = [
-            faster * own.rms_um / seen.rms_um,
-            faster * own.peak_um / seen.peak_um,
-            faster * r.predicted.rms_um / peer.predicted.rms_um,
-            own.off_um / seen.off_um,
+            own.rms_um / seen.rms_um.max(1e-3),
+            own.peak_um / seen.peak_um.max(1e-3),
+            own.off_um / seen.off_um.max(1e-3),
+            r.predicted.rms_um / peer.predicted.rms_um.max(1e-3),
         ];
-        figures.into_iter().fold(0.0, f64::max)
+        let mean = figures.iter().product::<f64>().powf(1.0 / figures.len() as f64);
+        if figures.iter().any(|f| *f > MOST) || own.rms_um > seen.rms_um { f64::INFINITY } else { mean }
     };
     let best = (1..printed.len()).min_by(|a, b| against(&printed[*a]).total_cmp(&against(&printed[*b])));
-    best.filter(|i| against(&printed[*i]) <= WORTH).unwrap_or(0)
+    best.filter(|i| against(&printed[*i]) < 1.0).unwrap_or(0)
 }
 
 /// What printer.cfg says.
