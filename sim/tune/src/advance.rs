@@ -148,10 +148,13 @@ const MIDDLE: usize = 1;
 const SETTLES: f64 = 6.0;
 /// Beside the longest smoothing: the speed changes.
 const RAMP_S: f64 = 0.1;
+/// No part of a line is shorter than these.
+const SHORTEST_S: f64 = 0.6;
+const SHORTEST_MM: f64 = 5.0;
 const SPACING_MM: f64 = 3.0;
 const COARSE_S: [f64; 4] = [0.0, 0.03, 0.06, 0.09];
 /// About the coarse answer, in parts of a fifth of it or of [`NEAR_S`], whichever is more.
-const FINE: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];
+const FINE: [f64; 7] = [-1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0];
 const NEAR_S: f64 = 0.003;
 /// Of the answer, on the tower.
 const TOWER: [f64; 5] = [0.0, 0.7, 1.0, 1.3, 1.6];
@@ -324,7 +327,9 @@ impl Bench<'_> {
     fn lines(&self, advances_s: &[f64], (slow, fast): (f64, f64), settle_s: f64) -> Vec<Line> {
         let area = self.section.area_mm2();
         let (slow_mm_s, fast_mm_s) = (slow / area, fast / area);
-        let part_s = SETTLES * settle_s + self.smooth_time_s + RAMP_S;
+        // Short parts would be measured by a few beads.
+        let long_s = (SHORTEST_MM / slow_mm_s).max(SHORTEST_S);
+        let part_s = (SETTLES * settle_s + self.smooth_time_s + RAMP_S).max(long_s);
         let [low, high] = self.printer.reach_mm();
         // Where the bed is too short for it, all goes slower.
         let wanted = part_s * (fast_mm_s + 2.0 * slow_mm_s);
