@@ -148,10 +148,13 @@ const MIDDLE: usize = 1;
 const SETTLES: f64 = 6.0;
 /// Beside the longest smoothing: the speed changes.
 const RAMP_S: f64 = 0.1;
+/// No part of a line is shorter than these.
+const SHORTEST_S: f64 = 0.6;
+const SHORTEST_MM: f64 = 5.0;
 const SPACING_MM: f64 = 3.0;
 const COARSE_S: [f64; 4] = [0.0, 0.03, 0.06, 0.09];
 /// About the coarse answer, in parts of a fifth of it or of [`NEAR_S`], whichever is more.
-const FINE: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];
+const FINE: [f64; 7] = [-1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0];
 const NEAR_S: f64 = 0.003;
 /// Of the answer, on the tower.
 const TOWER: [f64; 5] = [0.0, 0.7, 1.0, 1.3, 1.6];
@@ -202,25 +205,38 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         }
         settle_s = 1.3 * coarse_s;
     }
-    let near_s = (0.2 * coarse_s).max(NEAR_S);
-    let tried = FINE.map(|f| (coarse_s + f * near_s).max(0.0));
-    let settle_s = settle_s.min(1.5 * coarse_s + 0.01);
-    let jobs: Vec<Vec<Line>> = FLOWS_MM3_S.iter().map(|flows| bench.lines(&tried, *flows, settle_s)).collect();
-    let printed = work.each("pressure advance, lines", (0.3, 0.6), &jobs, |lines| bench.print(lines, work))?;
-    let mut by_flow = Vec::new();
-    let mut chords = Vec::new();
+    // About an answer that lies outside what was tried, it is tried again.
     let mut middle = None;
-    for (i, (printed, lines)) in printed.into_iter().zip(&jobs).enumerate() {
-        let Some((readings, print)) = printed else { return Ok(None) };
-        let (at_s, half_s) = zero(lines, &readings, |r| r.off_s);
-        by_flow.push((FLOWS_MM3_S[i].1, at_s));
-        chords.push((FLOWS_MM3_S[i], at_s));
-        if i == MIDDLE {
-            middle = Some((at_s.max(0.0), half_s));
+    let mut centre_s = coarse_s;
+    for round in 0..4 {
+        (work.tell)("pressure advance, lines", 0.2 + 0.1 * f64::from(round));
+        let near_s = (0.2 * centre_s).max(NEAR_S);
+        let tried = FINE.map(|f| (centre_s + f * near_s).max(0.0));
+        let lines = bench.lines(&tried, FLOWS_MM3_S[MIDDLE], settle_s.min(1.5 * centre_s + 0.01));
+        let Some((readings, print)) = bench.print(&lines, work)? else { break };
+        digest.add(&print);
+        let (at_s, half_s) = zero(&lines, &readings, |r| r.off_s);
+        let inside = (at_s - centre_s).abs() <= near_s;
+        centre_s = at_s.clamp(0.0, 2.0);
+        middle = Some((centre_s, half_s));
+        if inside {
+            break;
         }
+    }
+    let Some((advance_s, uncertainty_s)) = middle else { return Ok(None) };
+    let near_s = (0.2 * advance_s).max(NEAR_S);
+    let tried = FINE.map(|f| (advance_s + f * near_s).max(0.0));
+    let settle_s = settle_s.min(1.5 * advance_s + 0.01);
+    let jobs: Vec<Vec<Line>> = FLOWS_MM3_S.iter().map(|flows| bench.lines(&tried, *flows, settle_s)).collect();
+    let printed = work.each("pressure advance, by flow", (0.5, 0.6), &jobs, |lines| bench.print(lines, work))?;
+    let (mut by_flow, mut chords) = (Vec::new(), Vec::new());
+    for ((printed, lines), flows) in printed.into_iter().zip(&jobs).zip(FLOWS_MM3_S) {
+        let Some((readings, print)) = printed else { continue };
+        let at_s = zero(lines, &readings, |r| r.off_s).0;
+        by_flow.push((flows.1, at_s));
+        chords.push((flows, at_s));
         digest.add(&print);
     }
-    let (advance_s, uncertainty_s) = middle.ok_or_else(|| Failure("no line was printed".into()))?;
     (work.tell)("pressure advance, the curve", 0.6);
     let shown = [0.0, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5].map(|f| f * advance_s);
     let mut lines = bench.lines(&shown, FLOWS_MM3_S[MIDDLE], settle_s);
@@ -311,7 +327,9 @@ impl Bench<'_> {
     fn lines(&self, advances_s: &[f64], (slow, fast): (f64, f64), settle_s: f64) -> Vec<Line> {
         let area = self.section.area_mm2();
         let (slow_mm_s, fast_mm_s) = (slow / area, fast / area);
-        let part_s = SETTLES * settle_s + self.smooth_time_s + RAMP_S;
+        // Short parts would be measured by a few beads.
+        let long_s = (SHORTEST_MM / slow_mm_s).max(SHORTEST_S);
+        let part_s = (SETTLES * settle_s + self.smooth_time_s + RAMP_S).max(long_s);
         let [low, high] = self.printer.reach_mm();
         // Where the bed is too short for it, all goes slower.
         let wanted = part_s * (fast_mm_s + 2.0 * slow_mm_s);

@@ -14,14 +14,17 @@ const LAYER_MM: f64 = 0.2;
 /// Beside the outlines of one part.
 const GAP_MM: f64 = 2.0;
 
-/// Squares and an octagon, one inside the other: corners of 90 and 45 degrees at three speeds. What settings are searched
-/// on.
+/// Squares and octagons, one inside the other, a turned pentagon and a triangle: corners of 45 to 120 degrees at five speeds.
+/// What settings are searched on.
 pub fn search_part(middle: [f64; 2], size_mm: f64) -> String {
     let mut outlines = Vec::new();
     for (i, speed_mm_s) in [150.0, 100.0, 60.0].into_iter().enumerate() {
         let half = 0.5 * size_mm - GAP_MM * 2.0 * i as f64;
         outlines.push(Outline { points: regular(4, half * std::f64::consts::SQRT_2, 0.125), speed_mm_s });
         outlines.push(Outline { points: regular(8, half - GAP_MM, 0.0625), speed_mm_s });
+    }
+    for (corners, turn, speed_mm_s) in [(5, 0.02, 120.0), (3, 0.11, 90.0)] {
+        outlines.push(Outline { points: regular(corners, 0.5 * size_mm - 5.0 * GAP_MM, turn), speed_mm_s });
     }
     gcode(middle, &outlines)
 }

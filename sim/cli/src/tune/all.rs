@@ -31,7 +31,7 @@ pub fn run(args: AllArgs) -> CliResult {
         let heaters: Vec<_> = heaters.into_iter().filter(|(name, _)| printer.has(name)).collect();
         let steps = heaters.len() as f64 + 2.0;
         let mut step = 0.0;
-        let mut go_on = |step: &mut f64, tuner: &mut dyn FnMut(&Work) -> Result<(), drydock_tune::Failure>| {
+        let go_on = |step: &mut f64, tuner: &mut dyn FnMut(&Work) -> Result<(), drydock_tune::Failure>| {
             let from = *step / steps;
             *step += 1.0;
             if work.stopped() {
