@@ -91,6 +91,8 @@ const GRAVITY_MM_S2: f64 = 9806.65;
 const SHORTEST_S: f64 = 4.0;
 /// A sweep that goes on to here shows the modes that matter.
 const FAR_ENOUGH_HZ: f64 = 100.0;
+/// Sweeps that are felt with less, mm/s² per Hz, are felt through something else.
+const WEAKEST: f64 = 8.0;
 
 /// Every fault of a recording. One that makes the rest meaningless ends the search.
 pub fn check(recording: &Recording) -> Checked {
@@ -335,6 +337,14 @@ fn no_sweep(out: &mut Checked, samples: &[Sample], correlation: f64) {
 }
 
 fn check_sweep(out: &mut Checked, found: &Excitation, direction: Option<[f64; 3]>) {
+    if found.sweep.accel_per_hz < WEAKEST {
+        let text = format!(
+            "the sweep is there, but with {:.1} mm/s² per Hz only, and tests shake with 60: was the chip on the part that \
+             moved, and the right chip recorded?",
+            found.sweep.accel_per_hz
+        );
+        out.refuse(Fault::NoiseOnly, text);
+    }
     let end_hz = found.sweep.max_freq_hz;
     if end_hz < FAR_ENOUGH_HZ {
         let how = if found.cut { "the recording stops while the machine is shaken" } else { "the sweep was ended" };
@@ -403,12 +413,14 @@ fn check_psd(out: &mut Checked, psd: &Psd, direction: Option<[f64; 3]>) {
         out.flag(Fault::EndedEarly, text);
     }
     let Some(direction) = direction else { return };
-    let sums: [f64; 3] = std::array::from_fn(|axis| seen().map(|k| psd.axes[axis][k]).sum());
+    // Where the machine still moves as a whole.
+    let slow = || (0..rows).filter(|k| (10.0..30.0).contains(&psd.freq_hz[*k]));
+    let sums: [f64; 3] = std::array::from_fn(|axis| slow().map(|k| psd.axes[axis][k]).sum());
     let share = direction.iter().zip(sums).map(|(d, s)| if d.abs() > 0.5 { s } else { 0.0 }).sum::<f64>();
     let total: f64 = sums.iter().sum();
     if total > 0.0 && share < 0.35 * total {
         let text = format!(
-            "x, y and z have {:.0}, {:.0} and {:.0} % of the energy, and the name says another axis; \
+            "x, y and z have {:.0}, {:.0} and {:.0} % of the slow motion, and the name says another axis; \
              set axes_map of the chip, or rename the file",
             100.0 * sums[0] / total,
             100.0 * sums[1] / total,

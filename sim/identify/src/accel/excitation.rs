@@ -232,8 +232,8 @@ fn shaken_until(samples: &[Sample]) -> (f64, bool) {
     let mut sorted = envelope.clone();
     sorted.sort_by(f64::total_cmp);
     let (quiet, usual) = (sorted.first().copied().unwrap_or(0.0), sorted[sorted.len() / 2]);
-    // Half way between rest and the usual, as amplitudes go.
-    let loud = libm::sqrt(quiet.max(1.0) * usual).max(2.0 * quiet);
+    // An antiresonance is quiet too, but not as rest is.
+    let loud = (0.12 * usual).max(1.2 * quiet);
     let last = envelope.iter().rposition(|e| *e > loud).unwrap_or(envelope.len() - 1);
     (((last + 1) * per) as f64 / samples.len() as f64 * span_s, last + 2 >= envelope.len())
 }

@@ -6,12 +6,14 @@
 //! ```
 
 use drydock_host::objects::resonance_tester::Sweep;
+use drydock_host::shaper_calibrate::Spectrum;
 use drydock_plant::frame::Mode;
 
 use super::checks::check;
-use super::modal::{self, Response, Solution};
+use super::excitation::Excitation;
+use super::modal::{self, Response, Solution, Widths};
 use super::recording::{Data, Recording};
-use super::response::{Measured, dot, frame_of, measure};
+use super::response::{Measured, dot, frame_of, measure, measure_gains};
 
 #[derive(Clone, Debug)]
 pub struct FitOptions {
@@ -28,7 +30,9 @@ impl Default for FitOptions {
 }
 
 /// One mode more must explain this part of what the windows left out had unexplained.
-const WORTH: f64 = 0.07;
+const WORTH: f64 = 0.15;
+/// Largest share of the motion that a mode may carry.
+const MOST_SHARE: f64 = 2.0;
 /// Beyond this part unexplained a model is not believed.
 const UNEXPLAINED: f64 = 0.5;
 /// Two tests are of one direction within this (cosine).
@@ -80,7 +84,9 @@ pub struct AxisFit {
     /// Frequency, measured and modelled response along the test, mm/s² per Hz and accel_per_hz.
     pub curve: Vec<[f64; 3]>,
     pub(super) solution: Solution,
-    pub(super) responses: Vec<Response>,
+    /// Of the recordings, once settled in a twin.
+    pub(super) spectra: Vec<Spectrum>,
+    widths: Widths,
 }
 
 /// The modes of a machine.
@@ -117,7 +123,7 @@ impl std::error::Error for FitError {}
 pub fn fit(recordings: &[Recording], options: &FitOptions) -> Result<ModesFit, FitError> {
     let range_hz = [options.min_freq_hz, options.max_freq_hz];
     let mut notes = Vec::new();
-    let mut groups: Vec<Vec<Measured>> = Vec::new();
+    let mut groups: Vec<Vec<Test>> = Vec::new();
     for recording in recordings {
         let error = |why: String| FitError { recording: recording.title(), why };
         let checked = check(recording);
@@ -127,18 +133,46 @@ pub fn fit(recordings: &[Recording], options: &FitOptions) -> Result<ModesFit, F
         notes.extend(checked.findings.iter().map(|f| format!("{}: {f}", recording.title())));
         let measured = measure(recording, checked.excitation.as_ref(), range_hz).map_err(error)?;
         notes.extend(measured.notes.iter().map(|note| format!("{}: {note}", recording.title())));
-        match groups.iter_mut().find(|g| dot(g[0].direction, measured.direction).abs() > SAME_DIRECTION) {
-            Some(group) => group.push(measured),
-            None => groups.push(vec![measured]),
+        let direction = measured.direction;
+        let test = Test { recording, excitation: checked.excitation, measured };
+        match groups.iter_mut().find(|g| dot(g[0].measured.direction, direction).abs() > SAME_DIRECTION) {
+            Some(group) => group.push(test),
+            None => groups.push(vec![test]),
         }
     }
     if groups.is_empty() {
         let why = "no recording was given; record TEST_RESONANCES AXIS=X OUTPUT=raw_data and the same for Y".into();
         return Err(FitError { recording: "accelerometer".into(), why });
     }
-    let axes = groups.iter().map(|group| fit_axis(group, options)).collect::<Result<Vec<_>, _>>()?;
+    let mut axes = Vec::new();
+    for group in &groups {
+        let measured: Vec<Measured> = group.iter().map(|test| test.measured.clone()).collect();
+        let axis = match fit_axis(&measured, options) {
+            Ok(axis) => axis,
+            Err(error) => {
+                let gains = group.iter().map(|test| test.gains(range_hz)).collect::<Option<Vec<_>>>().ok_or(error)?;
+                notes.extend(gains.iter().flat_map(|m| m.notes.last().map(|note| format!("{}: {note}", m.title))));
+                fit_axis(&gains, options)?
+            }
+        };
+        axes.push(axis);
+    }
     notes.extend(unknowns(recordings, &axes));
     Ok(ModesFit { axes, notes })
+}
+
+/// A recording that passed its checks.
+struct Test<'a> {
+    recording: &'a Recording,
+    excitation: Option<Excitation>,
+    measured: Measured,
+}
+
+impl Test<'_> {
+    /// The response by gains alone; none for a spectrum, which has been seen as that.
+    fn gains(&self, range_hz: [f64; 2]) -> Option<Measured> {
+        measure_gains(self.recording, self.excitation.as_ref()?, range_hz).ok()
+    }
 }
 
 fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitError> {
@@ -147,7 +181,8 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
     let (fitted, left_out) = (set(0), set(1));
     let ladder = modal::ladder(&fitted, options.max_modes, [options.min_freq_hz, options.max_freq_hz]);
     let by_modes: Vec<f64> = ladder.iter().map(|step| modal::residual_on(&left_out, step)).collect();
-    let count = enough(&by_modes).ok_or_else(|| error("no mode can be fitted"))?;
+    let sane: Vec<bool> = ladder.iter().map(|step| is_sane(step, options)).collect();
+    let count = enough(&by_modes, &sane).ok_or_else(|| error("no mode can be fitted"))?;
     if by_modes[count] > UNEXPLAINED {
         let why = format!(
             "the best model leaves {:.0} % of the response unexplained, so nothing is believed of it; \
@@ -158,6 +193,7 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
     }
     let responses: Vec<Response> = group.iter().map(|m| m.whole.clone()).collect();
     let solution = modal::refine(&responses, &ladder[count].shape).ok_or_else(|| error("the fit does not settle"))?;
+    let widths = modal::widths(&responses, &solution).ok_or_else(|| error("the fit does not settle"))?;
     let mut axis = AxisFit {
         files: group.iter().map(|m| m.title.clone()).collect(),
         direction: group[0].direction,
@@ -167,23 +203,33 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
         sweep: group[0].sweep,
         curve: Vec::new(),
         solution,
-        responses,
+        spectra: Vec::new(),
+        widths,
     };
-    axis.settle().ok_or_else(|| error("the fit does not settle"))?;
+    axis.take_modes().ok_or_else(|| error("the machine does not move along its test"))?;
+    axis.curve = axis.curve_over(&responses[0]);
     Ok(axis)
 }
 
-/// The place of the last step that was worth its mode.
-fn enough(by_modes: &[f64]) -> Option<usize> {
-    let least = by_modes.iter().copied().min_by(f64::total_cmp)?;
-    by_modes.iter().position(|residual| *residual <= least * (1.0 + WORTH))
+/// The place of the last step that was worth its mode, among those that a machine can be.
+fn enough(by_modes: &[f64], sane: &[bool]) -> Option<usize> {
+    let possible = || by_modes.iter().zip(sane).filter(|(_, sane)| **sane).map(|(residual, _)| *residual);
+    let least = possible().min_by(f64::total_cmp)?;
+    (0..by_modes.len()).find(|k| sane[*k] && by_modes[*k] <= least * (1.0 + WORTH))
+}
+
+/// No mode carries more than the machine by far, which only pairs do that cancel each other; all are where they were
+/// looked for.
+fn is_sane(solution: &Solution, options: &FitOptions) -> bool {
+    let most = MOST_SHARE * solution.gain.abs();
+    let range = 0.7 * options.min_freq_hz..1.45 * options.max_freq_hz;
+    solution.parts.iter().flatten().all(|r| r.abs() <= most) && solution.shape.freq_hz.iter().all(|f| range.contains(f))
 }
 
 impl AxisFit {
-    /// Takes modes and curve from the solution.
-    pub(super) fn settle(&mut self) -> Option<()> {
-        let Solution { shape, gain, parts, .. } = &self.solution;
-        let widths = modal::widths(&self.responses, &self.solution)?;
+    /// Takes the modes from the solution.
+    pub(super) fn take_modes(&mut self) -> Option<()> {
+        let (Solution { shape, gain, parts, .. }, widths) = (&self.solution, &self.widths);
         // The sign of the gain is the chip's, not the machine's.
         let size = if gain.abs() > 1e-9 { *gain } else { return None };
         let frame = frame_of(self.direction);
@@ -207,14 +253,13 @@ impl AxisFit {
             .collect();
         self.modes.sort_by(|a, b| height(b).total_cmp(&height(a)));
         self.sweep.accel_per_hz = size.abs();
-        let response = &self.responses[0];
-        self.curve = (0..response.freq_hz.len())
-            .map(|i| {
-                let f = response.freq_hz[i];
-                [f, response.h[0][i].norm(), shape.response(*gain, parts, f, 0.0)[0].norm()]
-            })
-            .collect();
         Some(())
+    }
+
+    fn curve_over(&self, response: &Response) -> Vec<[f64; 3]> {
+        let Solution { shape, gain, parts, .. } = &self.solution;
+        let at = |(i, f): (usize, &f64)| [*f, response.h[0][i].norm(), shape.response(*gain, parts, *f, 0.0)[0].norm()];
+        response.freq_hz.iter().enumerate().map(at).collect()
     }
 }
 
@@ -256,9 +301,10 @@ mod tests {
 
     #[test]
     fn a_mode_that_is_not_worth_it_is_left_out() {
-        assert_eq!(enough(&[0.3, 0.05, 0.048, 0.049]), Some(1));
-        assert_eq!(enough(&[0.3, 0.05, 0.01]), Some(2));
-        assert_eq!(enough(&[]), None);
+        assert_eq!(enough(&[0.3, 0.05, 0.048, 0.049], &[true; 4]), Some(1));
+        assert_eq!(enough(&[0.3, 0.05, 0.01], &[true; 3]), Some(2));
+        assert_eq!(enough(&[0.3, 0.05, 0.01], &[true, true, false]), Some(1));
+        assert_eq!(enough(&[], &[]), None);
     }
 
     #[test]

@@ -210,16 +210,15 @@ fn csv(text: &str) -> Result<Data, Wrong> {
 }
 
 /// The first `N` numbers of a line.
-fn numbers<const N: usize>(number: usize, line: &str, columns: &str) -> Result<[f64; N], Wrong> {
+fn numbers<const N: usize>(number: usize, line: &str, columns: [&str; N]) -> Result<[f64; N], Wrong> {
     let mut parts = line.split(',');
     let mut values = [0.0; N];
-    for (value, column) in values.iter_mut().zip(columns.split(',')) {
+    for (value, column) in values.iter_mut().zip(columns) {
         let Some(part) = parts.next() else {
             let why = format!("has no {column}: the line is cut short, so the file is; copy or record it again");
             return Err((Some(number + 1), why));
         };
-        let parsed: Result<f64, _> = part.trim().parse();
-        *value = match parsed {
+        *value = match part.parse().or_else(|_| part.trim().parse::<f64>()) {
             Ok(value) if value.is_finite() => value,
             Ok(_) => {
                 let why = format!("{column} is {}, not a number: the recording is damaged; record again", part.trim());
@@ -236,7 +235,7 @@ fn numbers<const N: usize>(number: usize, line: &str, columns: &str) -> Result<[
 
 fn raw<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Result<Vec<Sample>, Wrong> {
     let sample = |(number, line)| -> Result<Sample, Wrong> {
-        let [time_s, x, y, z] = numbers(number, line, "time,accel_x,accel_y,accel_z")?;
+        let [time_s, x, y, z] = numbers(number, line, ["time", "accel_x", "accel_y", "accel_z"])?;
         Ok(Sample { time_s, accel_mm_s2: [x, y, z] })
     };
     lines.filter(|(_, line)| !line.starts_with('#')).map(sample).collect()
@@ -245,7 +244,7 @@ fn raw<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Result<Vec<Sample>,
 fn psd<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Result<Psd, Wrong> {
     let mut psd = Psd { freq_hz: vec![], axes: [vec![], vec![], vec![]], sum: vec![], normalised: false };
     for (number, line) in lines.filter(|(_, line)| !line.starts_with('#')) {
-        let [freq_hz, x, y, z, sum] = numbers(number, line, PSD_HEADER)?;
+        let [freq_hz, x, y, z, sum] = numbers(number, line, ["freq", "psd_x", "psd_y", "psd_z", "psd_xyz"])?;
         if psd.freq_hz.last().is_some_and(|last| *last >= freq_hz) {
             let why = format!("freq {freq_hz} is not above the one before; the lines are out of order");
             return Err((Some(number + 1), why));
