@@ -56,8 +56,16 @@ pub fn check_path(machine: &Machine, path: &str) -> Result<(), String> {
 pub fn check_parts(wired: &Machine, machine: &Machine) -> Result<(), String> {
     let names = |list: Vec<&String>| list.into_iter().cloned().collect::<Vec<_>>().join(", ");
     for (what, wants, has) in [
-        ("motors", names(wired.motors.iter().map(|m| &m.name).collect()), names(machine.motors.iter().map(|m| &m.name).collect())),
-        ("heaters", names(wired.heaters.iter().map(|h| &h.name).collect()), names(machine.heaters.iter().map(|h| &h.name).collect())),
+        (
+            "motors",
+            names(wired.motors.iter().map(|m| &m.name).collect()),
+            names(machine.motors.iter().map(|m| &m.name).collect()),
+        ),
+        (
+            "heaters",
+            names(wired.heaters.iter().map(|h| &h.name).collect()),
+            names(machine.heaters.iter().map(|h| &h.name).collect()),
+        ),
     ] {
         if wants != has {
             return Err(format!("it has the {what} {has}; the printer.cfg wires {wants}, in this order"));

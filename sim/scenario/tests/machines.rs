@@ -52,7 +52,8 @@ fn each_machine_of_the_library_homes_and_moves() {
     for (path, text) in library() {
         let first = text.lines().next().unwrap_or_default();
         let config = first.split("wired as ").nth(1).and_then(|rest| rest.split(".cfg").next());
-        let config = root().join(config.unwrap_or_else(|| panic!("{}: no printer.cfg is named", path.display())).to_string() + ".cfg");
+        let config = root()
+            .join(config.unwrap_or_else(|| panic!("{}: no printer.cfg is named", path.display())).to_string() + ".cfg");
         let end = |q, at, within| Expectation::AtEnd(Condition::Near(q, at, within));
         let scenario = Scenario {
             machine: MachineChanges {

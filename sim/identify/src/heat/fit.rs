@@ -197,7 +197,22 @@ macro_rules! knob {
 }
 
 /// The constants of a heater, with where they usually lie: facts/physics.md 1.4, scaled by the power.
-fn knobs(heater: &Heater, fan_told: bool) -> Vec<Knob> {
+fn knobs(heater: &Heater, fan_told: bool, long: bool) -> Vec<Knob> {
+    let mut knobs = all_knobs(heater, fan_told);
+    // What warms slowly shows in a long recording only; in a short one it is part of the losses.
+    knobs.retain(|k| long || !k.path.starts_with("body.surroundings"));
+    knobs
+}
+
+/// A recording of this length shows what warms slowly, s.
+fn long_s(heater: &Heater) -> f64 {
+    match heater.body {
+        Body::Hotend(_) => 450.0,
+        Body::Bed(_) => 1200.0,
+    }
+}
+
+fn all_knobs(heater: &Heater, fan_told: bool) -> Vec<Knob> {
     match &heater.body {
         Body::Hotend(h) => {
             let watts = h.element.power_w(20.0) / 40.0;
@@ -270,7 +285,8 @@ const USUAL_WEIGHS: f64 = 10.0;
 /// Fits a heater to windows; `start` gives what cannot be fitted: the power.
 pub fn fit(start: &Heater, windows: &[&Window]) -> HeaterFit {
     let fan_told = windows.iter().any(|w| w.samples.iter().any(|s| s.fan.is_some_and(|f| f > 0.2)));
-    let knobs = knobs(start, fan_told);
+    let long = windows.iter().any(|w| w.seconds() > long_s(start));
+    let knobs = knobs(start, fan_told, long);
     let with = |values: &[f64]| {
         let mut heater = start.clone();
         for (knob, v) in knobs.iter().zip(values) {

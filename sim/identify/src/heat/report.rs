@@ -18,7 +18,7 @@ pub struct Scored {
     pub span_c: (f64, f64),
     /// It starts cold, before any print.
     pub clean: bool,
-    /// Rms error of the prediction over the heat-up, K: the first ten minutes.
+    /// Rms error of the prediction over the heat-up, K: until a print begins, ten minutes at most.
     pub rms_k: f64,
     /// The same with each leap of the power in the middle of its second: see [`fit::align`].
     pub unplaced_k: f64,
@@ -32,7 +32,7 @@ pub struct Scored {
     pub remark: String,
 }
 
-/// What counts as the heat-up, s.
+/// What counts as the heat-up at most, s.
 pub const HEAT_UP_S: f64 = 600.0;
 
 /// The bars that a held-out heat-up is judged by, K rms.
@@ -154,7 +154,8 @@ fn scored(heater: &Heater, window: &Window, trace: &Trace, from: usize, kind: Ki
         (curve.iter().map(|c| (c.2 - c.1).powi(2)).sum::<f64>() / curve.len().max(1) as f64).sqrt()
     };
     let begin_s = curve.first().map_or(0.0, |c| c.0);
-    let heat_up = curve.iter().take_while(|c| c.0 - begin_s <= HEAT_UP_S).count();
+    let heats = |(c, s): &(&(f64, f64, f64), &super::Sample)| c.0 - begin_s <= HEAT_UP_S && !s.busy;
+    let heat_up = curve.iter().zip(&window.samples[from..]).take_while(heats).count().max(1);
     let (rms_k, whole_k) = (error(&curve[..heat_up]), error(&curve));
     let remark = if rms_k > bar_k(kind) { remark(&curve, window) } else { String::new() };
     Scored {

@@ -93,14 +93,15 @@ pub fn windows(index: usize, trace: &Trace, kind: Kind) -> Vec<Window> {
             || (fan_matters && samples[i].busy && samples[i].fan.is_none());
         if ends {
             windows.extend(window(index, trace, kind, from, i));
-            from = i;
+            let prints = i < samples.len() && !trace.breaks.contains(&i);
+            from = if prints { i + 1 } else { i };
         }
     }
     windows
 }
 
 fn window(index: usize, trace: &Trace, kind: Kind, from: usize, to: usize) -> Option<Window> {
-    let samples = &trace.samples[from..to];
+    let samples = trace.samples.get(from..to).filter(|s| !s.is_empty())?;
     let ambient_c = trace.ambient_c.filter(|t| *t < 45.0).unwrap_or(ROOM_C);
     let at = start(samples, kind, ambient_c)?;
     let rest = &samples[at..];
