@@ -52,6 +52,40 @@ pub fn check_path(machine: &Machine, path: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a machine has the parts that a printer.cfg wires, which names them by their places.
+pub fn check_parts(wired: &Machine, machine: &Machine) -> Result<(), String> {
+    let names = |list: Vec<&String>| list.into_iter().cloned().collect::<Vec<_>>().join(", ");
+    for (what, wants, has) in [
+        (
+            "motors",
+            names(wired.motors.iter().map(|m| &m.name).collect()),
+            names(machine.motors.iter().map(|m| &m.name).collect()),
+        ),
+        (
+            "heaters",
+            names(wired.heaters.iter().map(|h| &h.name).collect()),
+            names(machine.heaters.iter().map(|h| &h.name).collect()),
+        ),
+    ] {
+        if wants != has {
+            return Err(format!("it has the {what} {has}; the printer.cfg wires {wants}, in this order"));
+        }
+    }
+    for (what, wants, has) in [
+        ("sensors", wired.sensors.len(), machine.sensors.len()),
+        ("fans", wired.fans.len(), machine.fans.len()),
+        ("extruders", wired.extruders.len(), machine.extruders.len()),
+        ("endstops", wired.endstops.len(), machine.endstops.len()),
+        ("probes", wired.probes.len(), machine.probes.len()),
+        ("accelerometers", wired.accelerometers.len(), machine.accelerometers.len()),
+    ] {
+        if has < wants {
+            return Err(format!("it has {has} {what}, the printer.cfg wires {wants}"));
+        }
+    }
+    Ok(())
+}
+
 #[derive(Clone, Copy)]
 enum Step<'a> {
     Field(&'a str),

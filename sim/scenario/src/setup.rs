@@ -391,7 +391,11 @@ fn change_machine(
             scenario.source.wrong(&[&format!("\"{file}\"")], why)
         })?;
         let text = String::from_utf8_lossy(&bytes);
-        wiring.machine = machine_file::parse(&path, &text)?;
+        let wired = std::mem::replace(&mut wiring.machine, machine_file::parse(&path, &text)?);
+        machine_file::check_parts(&wired, &wiring.machine).map_err(|why| {
+            let why = format!("the machine file {} does not fit the printer.cfg: {why}", path.display());
+            scenario.source.wrong(&[&format!("\"{file}\"")], why)
+        })?;
     }
     let machine = &mut wiring.machine;
     if let Some(modes) = &changes.modes {

@@ -157,7 +157,10 @@ fn base(args: &IdentifyArgs) -> Result<Machine, Box<dyn std::error::Error>> {
         }
     };
     let mut machine = drydock_twin::wiring::from_config(&config).map_err(|e| e.to_string())?.machine;
-    for field in ["travel_min_mm", "travel_max_mm", "kinematics", "motors", "endstops", "probes"] {
+    for field in ["travel_min_mm", "travel_max_mm"] {
+        machine.sources.insert(field.into(), Origin::Config(format!("{name}, and 5 mm past its range (assumed)")));
+    }
+    for field in ["kinematics", "motors", "endstops", "probes"] {
         machine.sources.insert(field.into(), Origin::Config(name.clone()));
     }
     for i in 0..machine.motors.len() {
@@ -355,7 +358,7 @@ fn show(args: &IdentifyArgs, out: &Identified) {
         for s in &report.held_out {
             let kind = if s.clean { "from cold" } else { "warm start" };
             let (low, high) = s.span_c;
-            let whole = if s.seconds > 600.0 { format!(", all of it {:.2} K", s.whole_k) } else { String::new() };
+            let whole = if s.whole_k != s.rms_k { format!(", all of it {:.2} K", s.whole_k) } else { String::new() };
             say!(
                 "  {}, at {:.0} s: {low:.0} to {high:.0} C in {:.0} s, {kind}: {:.2} K rms{whole}",
                 s.path.display(),

@@ -49,7 +49,11 @@ pub fn predict(heater: &Heater, window: &Window) -> Vec<f64> {
     out.push(bench.sensor_c());
     for (i, pair) in window.samples.windows(2).enumerate() {
         let (a, b) = (&pair[0], &pair[1]);
-        bench.hold(b.t_s - a.t_s, mean_duty(&window.samples, i), a.fan.unwrap_or(0.0), 0.0);
+        let duty = match window.leaps.iter().find(|(at, _)| *at == i) {
+            Some((_, share)) => share * a.duty + (1.0 - share) * b.duty,
+            None => mean_duty(&window.samples, i),
+        };
+        bench.hold(b.t_s - a.t_s, duty, a.fan.unwrap_or(0.0), 0.0);
         out.push(bench.sensor_c());
     }
     out
@@ -119,22 +123,40 @@ pub fn error_k(heater: &Heater, window: &Window) -> f64 {
     rms(&predict(heater, window), window.samples.iter().map(|s| s.temp_c))
 }
 
-/// A recording that begins with the power on does not tell since when. The climb of its first samples does: the lead, of
-/// at most three seconds, under which they are followed best.
+/// A log tells the power once a second. When in that second a new target made it leap, the climb after it shows: each leap
+/// is placed within its second, and a start before the first sample within three seconds, by the samples that follow. What
+/// was wrong before a leap does not count, so that no leap makes up for the model.
 pub fn align(heater: &Heater, window: &Window) -> Window {
-    const CLIMB_S: f64 = 25.0;
-    if !(window.clean && window.first_is_on()) {
-        return window.clone();
+    let mut best = window.clone();
+    if window.clean && window.first_is_on() {
+        best.lead_s = 3.0 * place(heater, 0, |share| Window { lead_s: 3.0 * share, ..best.clone() });
     }
-    let led = |lead_s: f64| Window { lead_s, ..window.clone() };
-    let cost = |lead_s: f64| {
-        let predicted = predict(heater, &led(lead_s));
-        let first = window.samples.iter().zip(&predicted).take_while(|(s, _)| s.t_s - window.samples[0].t_s < CLIMB_S);
-        first.map(|(s, p)| (p - s.temp_c).powi(2)).sum::<f64>()
+    for k in 0..best.leaps.len() {
+        let share = place(heater, best.leaps[k].0, |share| {
+            let mut tried = best.clone();
+            tried.leaps[k].1 = share;
+            tried
+        });
+        best.leaps[k].1 = share;
+    }
+    best
+}
+
+/// The share, 0 to 1, under which the samples after `from` are followed best.
+fn place(heater: &Heater, from: usize, with: impl Fn(f64) -> Window) -> f64 {
+    const CLIMB_S: f64 = 25.0;
+    let cost = |share: f64| {
+        let mut window = with(share);
+        let end_s = window.samples[from].t_s + CLIMB_S;
+        let end = window.samples.iter().position(|s| s.t_s > end_s).unwrap_or(window.samples.len());
+        window.samples.truncate(end);
+        let predicted = predict(heater, &window);
+        let off = |i: usize| predicted[i] - window.samples[i].temp_c;
+        let before = if from == 0 { 0.0 } else { off(from) };
+        (from..end).map(|i| (off(i) - before).powi(2)).sum::<f64>()
     };
-    let leads = (0..=30).map(|k| f64::from(k) * 0.1);
-    let best = leads.map(|lead| (lead, cost(lead))).min_by(|a, b| a.1.total_cmp(&b.1));
-    led(best.map_or(0.0, |b| b.0))
+    let costs = (0..=20).map(|k| f64::from(k) * 0.05).map(|share| (share, cost(share)));
+    costs.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0.5, |best| best.0)
 }
 
 /// A constant that may move, by its logarithm.
@@ -175,7 +197,22 @@ macro_rules! knob {
 }
 
 /// The constants of a heater, with where they usually lie: facts/physics.md 1.4, scaled by the power.
-fn knobs(heater: &Heater, fan_told: bool) -> Vec<Knob> {
+fn knobs(heater: &Heater, fan_told: bool, long: bool) -> Vec<Knob> {
+    let mut knobs = all_knobs(heater, fan_told);
+    // What warms slowly shows in a long recording only; in a short one it is part of the losses.
+    knobs.retain(|k| long || !k.path.starts_with("body.surroundings"));
+    knobs
+}
+
+/// A recording of this length shows what warms slowly, s.
+fn long_s(heater: &Heater) -> f64 {
+    match heater.body {
+        Body::Hotend(_) => 450.0,
+        Body::Bed(_) => 1200.0,
+    }
+}
+
+fn all_knobs(heater: &Heater, fan_told: bool) -> Vec<Knob> {
     match &heater.body {
         Body::Hotend(h) => {
             let watts = h.element.power_w(20.0) / 40.0;
@@ -248,7 +285,8 @@ const USUAL_WEIGHS: f64 = 10.0;
 /// Fits a heater to windows; `start` gives what cannot be fitted: the power.
 pub fn fit(start: &Heater, windows: &[&Window]) -> HeaterFit {
     let fan_told = windows.iter().any(|w| w.samples.iter().any(|s| s.fan.is_some_and(|f| f > 0.2)));
-    let knobs = knobs(start, fan_told);
+    let long = windows.iter().any(|w| w.seconds() > long_s(start));
+    let knobs = knobs(start, fan_told, long);
     let with = |values: &[f64]| {
         let mut heater = start.clone();
         for (knob, v) in knobs.iter().zip(values) {

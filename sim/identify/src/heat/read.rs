@@ -511,20 +511,38 @@ impl Raw {
                 format!("{heater}: the power is {duty}; a share from 0 to 1 is wanted"),
             ));
         }
+        let busy = printing(&rows);
         let samples = rows
             .iter()
             .zip(duties)
-            .map(|(r, duty)| Sample {
+            .zip(busy)
+            .map(|((r, duty), busy)| Sample {
                 t_s: r.t_s,
                 temp_c: r.temp_c,
                 target_c: r.target_c,
                 duty: duty.clamp(0.0, 1.0),
                 fan: r.fan,
-                busy: r.busy,
+                busy,
             })
             .collect();
         Ok(Some(Trace { path: path.to_path_buf(), heater, samples, breaks, ambient_c, flags }))
     }
+}
+
+/// Where it prints: a single step in the print file is a line that waits, of its start or its end.
+fn printing(rows: &[Row]) -> Vec<bool> {
+    const LEAST: usize = 3;
+    let mut out = vec![false; rows.len()];
+    let mut from = 0;
+    for i in 0..=rows.len() {
+        if i == rows.len() || !rows[i].busy {
+            if i - from >= LEAST {
+                out[from..i].fill(true);
+            }
+            from = i + 1;
+        }
+    }
+    out
 }
 
 /// What printer.cfg calls the heater that a table calls so.

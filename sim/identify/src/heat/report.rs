@@ -18,8 +18,10 @@ pub struct Scored {
     pub span_c: (f64, f64),
     /// It starts cold, before any print.
     pub clean: bool,
-    /// Rms error of the prediction over the heat-up: the first ten minutes, K.
+    /// Rms error of the prediction over the heat-up, K: until a print begins, ten minutes at most.
     pub rms_k: f64,
+    /// The same with each leap of the power in the middle of its second: see [`fit::align`].
+    pub unplaced_k: f64,
     /// The same over all of it: a chamber warms for an hour, a print blows, a door opens.
     pub whole_k: f64,
     /// How long before the first sample the power came on, s, as its climb shows: see [`fit::align`].
@@ -30,7 +32,7 @@ pub struct Scored {
     pub remark: String,
 }
 
-/// What counts as the heat-up, s.
+/// What counts as the heat-up at most, s.
 pub const HEAT_UP_S: f64 = 600.0;
 
 /// The bars that a held-out heat-up is judged by, K rms.
@@ -109,6 +111,7 @@ pub fn identify(start: &Heater, fit_to: &[Trace], hold_out: &[Trace]) -> Result<
         let whole = base[0].clone();
         let middle = whole.samples.len() / 2;
         base[0].samples.truncate(middle);
+        base[0].leaps.retain(|(at, _)| *at + 1 < middle);
         held.push((whole.clone(), &fit_to[whole.trace]));
         half = Some(middle);
     }
@@ -141,16 +144,19 @@ fn fit_robustly(start: &Heater, base: Vec<Window>, spare: &[Window], kind: Kind)
 
 fn scored(heater: &Heater, window: &Window, trace: &Trace, from: usize, kind: Kind) -> Scored {
     let aligned = fit::align(heater, window);
-    let predicted = fit::predict(heater, &aligned);
     let start_s = window.samples[0].t_s;
-    let curve: Vec<(f64, f64, f64)> =
-        window.samples.iter().zip(&predicted).map(|(s, p)| (s.t_s - start_s, s.temp_c, *p)).skip(from).collect();
+    let curve_of = |window: &Window| -> Vec<(f64, f64, f64)> {
+        let predicted = fit::predict(heater, window);
+        window.samples.iter().zip(&predicted).map(|(s, p)| (s.t_s - start_s, s.temp_c, *p)).skip(from).collect()
+    };
+    let curve = curve_of(&aligned);
     let error = |curve: &[(f64, f64, f64)]| {
         (curve.iter().map(|c| (c.2 - c.1).powi(2)).sum::<f64>() / curve.len().max(1) as f64).sqrt()
     };
     let begin_s = curve.first().map_or(0.0, |c| c.0);
-    let whole_k = error(&curve);
-    let rms_k = error(&curve[..curve.iter().take_while(|c| c.0 - begin_s <= HEAT_UP_S).count()]);
+    let heats = |(c, s): &(&(f64, f64, f64), &super::Sample)| c.0 - begin_s <= HEAT_UP_S && !s.busy;
+    let heat_up = curve.iter().zip(&window.samples[from..]).take_while(heats).count().max(1);
+    let (rms_k, whole_k) = (error(&curve[..heat_up]), error(&curve));
     let remark = if rms_k > bar_k(kind) { remark(&curve, window) } else { String::new() };
     Scored {
         path: trace.path.clone(),
@@ -159,6 +165,7 @@ fn scored(heater: &Heater, window: &Window, trace: &Trace, from: usize, kind: Ki
         span_c: window.span_c(),
         clean: window.clean,
         rms_k,
+        unplaced_k: error(&curve_of(window)[..heat_up]),
         whole_k,
         lead_s: aligned.lead_s,
         curve,

@@ -50,6 +50,9 @@ pub struct Window {
     pub clean: bool,
     /// How long before the first sample the power came on, s, where the recording begins with it on.
     pub lead_s: f64,
+    /// Where the power leaps between two samples because the target did: the place of the first, and the share of the
+    /// time to the next that it stays as it was.
+    pub leaps: Vec<(usize, f64)>,
 }
 
 impl Window {
@@ -90,14 +93,15 @@ pub fn windows(index: usize, trace: &Trace, kind: Kind) -> Vec<Window> {
             || (fan_matters && samples[i].busy && samples[i].fan.is_none());
         if ends {
             windows.extend(window(index, trace, kind, from, i));
-            from = i;
+            let prints = i < samples.len() && !trace.breaks.contains(&i);
+            from = if prints { i + 1 } else { i };
         }
     }
     windows
 }
 
 fn window(index: usize, trace: &Trace, kind: Kind, from: usize, to: usize) -> Option<Window> {
-    let samples = &trace.samples[from..to];
+    let samples = trace.samples.get(from..to).filter(|s| !s.is_empty())?;
     let ambient_c = trace.ambient_c.filter(|t| *t < 45.0).unwrap_or(ROOM_C);
     let at = start(samples, kind, ambient_c)?;
     let rest = &samples[at..];
@@ -119,9 +123,18 @@ fn window(index: usize, trace: &Trace, kind: Kind, from: usize, to: usize) -> Op
         ambient_c: if cold { start_c } else { ambient_c },
         clean: cold,
         lead_s: 0.0,
+        leaps: leaps(rest),
     };
     let (low, high) = window.span_c();
     (rest.len() >= 20 && high - low >= kind.least_change_k()).then_some(window)
+}
+
+/// A controller that was told a new target leaps; one that follows a temperature does not go this far between samples.
+const LEAP: f64 = 0.3;
+
+fn leaps(samples: &[Sample]) -> Vec<(usize, f64)> {
+    let leap = |w: &[Sample]| (w[1].duty - w[0].duty).abs() > LEAP && w[0].target_c != w[1].target_c;
+    samples.windows(2).enumerate().filter(|(_, w)| leap(w)).map(|(i, _)| (i, 0.5)).collect()
 }
 
 /// Where all parts of the body are in step: cold, or after steady power for long enough.
