@@ -317,7 +317,8 @@ impl Detail {
         if rings.is_empty() {
             sections = vec![(0, None), (1, None)];
         }
-        for segment in 0..ROW {
+        // The newest first: it lies on top, so that what it hides need not be lit, seen from above.
+        for segment in (0..ROW).rev() {
             let first = template.positions.len() as u32;
             for &(end, ring) in &sections {
                 for column in 0..columns {
@@ -420,8 +421,8 @@ mod tests {
             assert_eq!(template.indices.len(), ROW * detail.triangles() * 3);
             let corners = template.positions.len() as u32;
             assert!(template.indices.iter().all(|i| *i < corners));
-            let last = template.positions.last().map(|p| p[0]);
-            assert_eq!(last, Some((2 * ROW - 1) as f32));
+            let codes: std::collections::BTreeSet<u32> = template.positions.iter().map(|p| p[0] as u32).collect();
+            assert!(codes.into_iter().eq(0..2 * ROW as u32), "both ends of every segment");
         }
     }
 }
