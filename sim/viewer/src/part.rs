@@ -239,23 +239,15 @@ impl Upload<'_> {
             }
             entity.id()
         };
-        // The newest first, as in a row.
-        let mut fine_rows: Vec<Entity> = beads
-            .rows
-            .iter()
-            .enumerate()
-            .rev()
-            .map(|(nth, bounds)| row(&fine[nth / PAGE_ROWS], nth, *bounds))
-            .collect();
-        fine_rows.reverse();
+        let fine_rows =
+            beads.rows.iter().enumerate().map(|(nth, bounds)| row(&fine[nth / PAGE_ROWS], nth, *bounds)).collect();
         let mut coarse_rows = Vec::new();
-        for block in beads.blocks.iter().rev() {
-            for nth in block.coarse_rows.clone().rev() {
+        for block in &beads.blocks {
+            for nth in block.coarse_rows.clone() {
                 let bounds = RowBounds { bounds: block.bounds, swing: block.swing };
                 coarse_rows.push(row(&coarse[nth / PAGE_ROWS], nth, bounds));
             }
         }
-        coarse_rows.reverse();
         let part = Part {
             looks: Looks::default(),
             drawn: None,

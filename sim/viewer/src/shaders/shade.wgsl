@@ -14,10 +14,7 @@ fn shade(colour: vec3<f32>, at: vec3<f32>, normal: vec3<f32>, frag_coord: vec4<f
         eye = normalize(view.world_position - at);
     }
     let half_way = normalize(sun + eye);
-    // To the power of 24, without the logarithm that a processor would have to take for every pixel.
-    let near2 = max(dot(outward, half_way), 0.0) * max(dot(outward, half_way), 0.0);
-    let near8 = near2 * near2 * near2 * near2;
-    var gleam = near8 * near8 * near8 * 0.08;
+    var gleam = pow(max(dot(outward, half_way), 0.0), 24.0) * 0.08;
     if shadowed && (lights.directional_lights[0].flags & DIRECTIONAL_LIGHT_FLAGS_SHADOWS_ENABLED_BIT) != 0u {
         let view_z = dot(vec4<f32>(view.view_from_world[0].z, view.view_from_world[1].z, view.view_from_world[2].z, view.view_from_world[3].z), vec4<f32>(at, 1.0));
         let open = fetch_directional_shadow(0u, vec4<f32>(at, 1.0), outward, view_z, frag_coord.xy);
