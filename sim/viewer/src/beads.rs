@@ -382,9 +382,9 @@ mod tests {
     fn exaggeration_is_linear() {
         let nodes = wall(50, 0.03);
         let beads = Beads::new(&nodes);
-        for nth in 0..nodes.len() {
+        for (nth, node) in nodes.iter().enumerate() {
             let [one, many] = [1.0, 101.0].map(|gain| beads.fine.drawn(nth, gain)[1]);
-            assert!((many - one - 100.0 * nodes[nth].swing[1]).abs() < 100.0 * SWING_MM);
+            assert!((many - one - 100.0 * node.swing[1]).abs() < 100.0 * SWING_MM);
         }
     }
 

@@ -214,7 +214,7 @@ impl Dimensions {
             (Piece::Frame, self.frame()),
             (Piece::Toolhead, toolhead(self.form)),
             (Piece::Spool, spool()),
-            (Piece::Lamp, lamp()),
+            (Piece::Lamp, lamp(self.form)),
         ];
         match self.form {
             Form::Gantry | Form::BedSlinger => pieces.push((Piece::Gantry, self.gantry())),
@@ -407,9 +407,10 @@ fn spool() -> Shape {
     spool
 }
 
-fn lamp() -> Shape {
+fn lamp(form: Form) -> Shape {
     let mut lamp = Shape::default();
-    lamp.bar(Vec3::new(0.0, -22.0, 70.0), Vec3::new(0.0, -10.0, 70.0), [6.0, 6.0], SHEET);
+    let (front, z) = if form == Form::Delta { (-18.0, RISE + 20.0) } else { (-22.0, 70.0) };
+    lamp.bar(Vec3::new(0.0, front, z), Vec3::new(0.0, -10.0, z), [6.0, 6.0], SHEET);
     lamp
 }
 

@@ -148,8 +148,8 @@ fn piece(samples: &Samples, range: Range<usize>) -> Samples {
     Samples { time_s: cut(&samples.time_s), axes: [0, 1, 2].map(|axis| cut(&samples.axes[axis])) }
 }
 
-/// Less than this of the drive's power is not a swing of its own.
-const OWN: f64 = 0.5;
+/// With so many times the drive's power it swings, and does not merely go where it is driven.
+const OWN: f64 = 2.0;
 
 fn shakes(spectrum: &Spectrum, drive: Option<&Spectrum>) -> [Vec<bool>; 3] {
     [0, 1, 2].map(|axis| {

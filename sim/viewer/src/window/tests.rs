@@ -134,7 +134,7 @@ impl Hand {
     }
 
     fn orbit(&mut self) -> PanOrbitCamera {
-        self.0.world_mut().query::<&PanOrbitCamera>().single(self.0.world()).unwrap().clone()
+        *self.0.world_mut().query::<&PanOrbitCamera>().single(self.0.world()).unwrap()
     }
 
     /// Where the camera looks.

@@ -198,7 +198,7 @@ pub fn choose(ui: &mut Ui, doc: &Document, probe: &mut Probe) {
     if ui
         .add_enabled(probes.len() > 1, button)
         .on_hover_text(
-            "The true nozzle, or what a chip measured\nFaint: it only passes on what drives it, as fast steps",
+            "The true nozzle, or what a chip measured\nFaint: it only goes where it is driven, and does not swing",
         )
         .clicked()
     {
