@@ -1,11 +1,12 @@
 //! The panels over the scene, in the window and in pictures.
 
+use crate::drawing::Rendering;
 use crate::scene::{Comparing, Session, View};
-use crate::stage::Rendering;
 use bevy::camera::visibility::RenderLayers;
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, PrimaryEguiContext};
+#[cfg(not(target_arch = "wasm32"))]
 use drydock_view_model::Document;
 use drydock_view_panels::{Action, CompareView, FrameFacts, Side, Theme, Ui, ViewState};
 use std::path::Path;
@@ -57,7 +58,7 @@ fn panels(
     facts.frames_s = 1.0 / time.delta_secs().max(1e-6);
     facts.legend = session.sides.first().and_then(|side| side.legend.clone());
     facts.second = session.sides.get(1).map(|side| side.document.name().to_owned());
-    facts.live = session.sides.first().is_some_and(|side| !side.document.is_finished());
+    facts.live = !facts.browser && session.sides.first().is_some_and(|side| !side.document.is_finished());
     let Session { sides, playhead, .. } = &mut *session;
     let mut documents = sides.iter_mut().map(|side| &mut side.document);
     let actions = match (documents.next(), documents.next()) {
@@ -93,6 +94,10 @@ fn act(
     match action {
         Action::Open(path) => open(session, facts, Path::new(&path), false),
         Action::OpenSecond(path) => open(session, facts, Path::new(&path), true),
+        #[cfg(target_arch = "wasm32")]
+        Action::Choose { beside } => crate::web::choose(beside),
+        #[cfg(not(target_arch = "wasm32"))]
+        Action::Choose { .. } => {}
         Action::CloseSecond => session.close_second(),
         Action::Shot => {
             let name = (1..).map(|nth| format!("drydock-{nth}.png")).find(|name| !Path::new(name).exists());
@@ -124,6 +129,10 @@ fn act(
     }
 }
 
+#[cfg(target_arch = "wasm32")]
+pub use crate::web::fetch as open;
+
+#[cfg(not(target_arch = "wasm32"))]
 pub fn open(session: &mut Session, facts: &mut FrameFacts, path: &Path, second: bool) {
     match Document::open(path) {
         Ok(document) => {
