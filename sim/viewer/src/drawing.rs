@@ -48,14 +48,14 @@ impl Plugin for DrawPlugin {
     }
 }
 
-/// The camera of a side.
+/// The camera of a side; its order is the number of the side.
 #[derive(Component)]
-pub struct SideCamera(pub usize);
+pub struct SideCamera;
 
 /// What every camera of the scene has.
 pub fn camera(side: usize, rendering: &Rendering) -> impl Bundle {
     (
-        SideCamera(side),
+        SideCamera,
         Camera3d::default(),
         Camera { order: side as isize, ..default() },
         Tonemapping::None,

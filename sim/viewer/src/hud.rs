@@ -8,7 +8,7 @@ use bevy::render::view::screenshot::{Screenshot, save_to_disk};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, PrimaryEguiContext};
 #[cfg(not(target_arch = "wasm32"))]
 use drydock_view_model::Document;
-use drydock_view_panels::{Action, CompareView, FrameFacts, Side, Theme, Ui, ViewState};
+use drydock_view_panels::{Action, CompareView, FrameFacts, Theme, Ui, ViewState};
 use std::path::Path;
 
 /// What the panels have between frames.
@@ -66,7 +66,7 @@ fn panels(
         (None, _) => Vec::new(),
     };
     let rect = ui.viewport();
-    *free = Some(Rect::new(rect.min.x, rect.min.y, rect.max.x, rect.max.y));
+    *free = rect.is_positive().then(|| Rect::new(rect.min.x, rect.min.y, rect.max.x, rect.max.y));
     *hand = ui.takes_pointer(context);
     for action in actions {
         act(
@@ -86,6 +86,7 @@ fn panels(
 fn act(
     action: Action,
     session: &mut Session,
+    #[cfg_attr(not(feature = "native"), expect(unused_variables, reason = "says how much is printed again"))]
     state: &ViewState,
     facts: &mut FrameFacts,
     commands: &mut Commands,
@@ -174,7 +175,8 @@ pub fn view(panels: Res<Panels>, session: Res<Session>, mut view: ResMut<View>) 
 }
 
 /// And back: the panels as they are where a view is wanted.
-pub fn state(view: &View, side: Side) -> ViewState {
+#[cfg(not(target_arch = "wasm32"))]
+pub fn state(view: &View, side: drydock_view_panels::Side) -> ViewState {
     ViewState {
         side,
         colour_by: view.colour_by,

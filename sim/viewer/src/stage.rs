@@ -201,17 +201,17 @@ pub fn aim(
     view: Res<View>,
     session: Res<Session>,
     panels: Option<Res<Panels>>,
-    mut cameras: Query<(&SideCamera, &mut Camera, &mut Transform, &mut Projection)>,
+    mut cameras: Query<(&mut Camera, &mut Transform, &mut Projection), With<SideCamera>>,
 ) {
     let beside = session.sides.len() > 1 && view.compare == Comparing::Beside;
-    for (side, mut camera, mut place, mut projection) in &mut cameras {
-        camera.is_active = side.0 == 0 || beside;
+    for (mut camera, mut place, mut projection) in &mut cameras {
+        camera.is_active = camera.order == 0 || beside;
         camera.clear_color =
-            if side.0 == 0 { ClearColorConfig::Custom(view.background()) } else { ClearColorConfig::None };
+            if camera.order == 0 { ClearColorConfig::Custom(view.background()) } else { ClearColorConfig::None };
         if let Some(size) = camera.physical_target_size() {
             let whole = Rect::from_corners(Vec2::ZERO, size.as_vec2());
             let free = panels.as_ref().and_then(|panels| panels.free).map_or(whole, |free| free.intersect(whole));
-            camera.viewport = Some(port(free, side.0 as u32, beside));
+            camera.viewport = Some(port(free, camera.order as u32, beside));
         }
         let wanted = look.eye.transform();
         if *place != wanted {

@@ -79,8 +79,10 @@ impl Plugin for WebPlugin {
 
 fn listen(proxy: Res<EventLoopProxyWrapper>) {
     let proxy = (*proxy).clone();
-    // It fails where nobody draws any more.
-    let wake = move || drop(proxy.send_event(WinitUserEvent::WakeUp));
+    let wake = move || {
+        // It fails where nobody draws any more.
+        let _ = proxy.send_event(WinitUserEvent::WakeUp);
+    };
     *WAKE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(wake));
 }
 
