@@ -157,13 +157,7 @@ pub struct BenchArguments {
 }
 
 fn colour_by(text: &str) -> Result<ColourBy, String> {
-    let name = |by: ColourBy| match by {
-        ColourBy::Pressure => "pressure".to_owned(),
-        ColourBy::Temperature => "temperature".to_owned(),
-        other => other.title().to_lowercase().replace(' ', "-"),
-    };
-    let found = ColourBy::ALL.into_iter().find(|by| name(*by) == text);
-    found.ok_or_else(|| format!("there are {}", ColourBy::ALL.map(name).join(", ")))
+    ColourBy::of_word(text).ok_or_else(|| format!("there are {}", ColourBy::ALL.map(ColourBy::word).join(", ")))
 }
 
 fn numbers<const N: usize>(text: &str) -> Result<[f32; N], String> {

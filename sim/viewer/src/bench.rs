@@ -5,7 +5,7 @@ use crate::camera::{Eye, Preset};
 use crate::materials::{BeadMaterial, SHADOWED};
 use crate::part::{Looks, Part, Templates, Upload, map_image};
 use crate::scene::{Session, View, layer};
-use crate::stage::{Adapter, Look, Rendering, Stage};
+use crate::stage::{Adapter, Look, Stage};
 use bevy::ecs::system::SystemState;
 use bevy::prelude::*;
 use drydock_view_model::Map;
@@ -88,7 +88,7 @@ fn memory_mb() -> [u64; 2] {
 
 pub fn run(bench: &Bench) -> Result<String, String> {
     let adapter = Adapter::find()?;
-    let mut rendering = Rendering::on(&adapter);
+    let mut rendering = adapter.rendering();
     rendering.shadows = bench.shadows.unwrap_or(rendering.shadows);
     if let Some(msaa) = bench.msaa {
         rendering.msaa = if msaa { Msaa::Sample4 } else { Msaa::Off };

@@ -88,6 +88,7 @@ impl Eye {
             * Quat::from_rotation_x(-self.pitch)
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn transform(&self) -> Transform {
         let turn = self.turn();
         Transform { translation: self.focus + turn * Vec3::Z * self.radius, rotation: turn, scale: Vec3::ONE }

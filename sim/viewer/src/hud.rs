@@ -1,13 +1,14 @@
 //! The panels over the scene, in the window and in pictures.
 
+use crate::drawing::Rendering;
 use crate::scene::{Comparing, Session, View};
-use crate::stage::Rendering;
 use bevy::camera::visibility::RenderLayers;
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, PrimaryEguiContext};
+#[cfg(not(target_arch = "wasm32"))]
 use drydock_view_model::Document;
-use drydock_view_panels::{Action, CompareView, FrameFacts, Side, Theme, Ui, ViewState};
+use drydock_view_panels::{Action, CompareView, FrameFacts, Theme, Ui, ViewState};
 use std::path::Path;
 
 /// What the panels have between frames.
@@ -58,7 +59,7 @@ fn panels(
     facts.legend = session.sides.first().and_then(|side| side.legend.clone());
     facts.second = session.sides.get(1).map(|side| side.document.name().to_owned());
     facts.progress = session.working.clone();
-    facts.live = session.sides.first().is_some_and(|side| !side.document.is_finished());
+    facts.live = !facts.browser && session.sides.first().is_some_and(|side| !side.document.is_finished());
     let Session { sides, playhead, .. } = &mut *session;
     let mut documents = sides.iter_mut().map(|side| &mut side.document);
     let actions = match (documents.next(), documents.next()) {
@@ -66,7 +67,7 @@ fn panels(
         (None, _) => Vec::new(),
     };
     let rect = ui.viewport();
-    *free = Some(Rect::new(rect.min.x, rect.min.y, rect.max.x, rect.max.y));
+    *free = rect.is_positive().then(|| Rect::new(rect.min.x, rect.min.y, rect.max.x, rect.max.y));
     *hand = ui.takes_pointer(context);
     for action in actions {
         act(
@@ -86,6 +87,7 @@ fn panels(
 fn act(
     action: Action,
     session: &mut Session,
+    #[cfg_attr(not(feature = "native"), expect(unused_variables, reason = "says how much is printed again"))]
     state: &ViewState,
     facts: &mut FrameFacts,
     commands: &mut Commands,
@@ -94,6 +96,10 @@ fn act(
     match action {
         Action::Open(path) => open(session, facts, Path::new(&path), false),
         Action::OpenSecond(path) => open(session, facts, Path::new(&path), true),
+        #[cfg(target_arch = "wasm32")]
+        Action::Choose { beside } => crate::web::choose(beside),
+        #[cfg(not(target_arch = "wasm32"))]
+        Action::Choose { .. } => {}
         Action::CloseSecond => session.close_second(),
         Action::Shot => {
             let name = (1..).map(|nth| format!("drydock-{nth}.png")).find(|name| !Path::new(name).exists());
@@ -129,6 +135,10 @@ fn act(
     }
 }
 
+#[cfg(target_arch = "wasm32")]
+pub use crate::web::fetch as open;
+
+#[cfg(not(target_arch = "wasm32"))]
 pub fn open(session: &mut Session, facts: &mut FrameFacts, path: &Path, second: bool) {
     match Document::open(path) {
         Ok(document) => {
@@ -170,7 +180,8 @@ pub fn view(panels: Res<Panels>, session: Res<Session>, mut view: ResMut<View>) 
 }
 
 /// And back: the panels as they are where a view is wanted.
-pub fn state(view: &View, side: Side) -> ViewState {
+#[cfg(not(target_arch = "wasm32"))]
+pub fn state(view: &View, side: drydock_view_panels::Side) -> ViewState {
     ViewState {
         side,
         colour_by: view.colour_by,

@@ -6,6 +6,7 @@ mod beads;
 #[cfg(not(target_arch = "wasm32"))]
 mod bench;
 mod camera;
+mod drawing;
 mod hud;
 mod machine;
 mod materials;
@@ -15,9 +16,12 @@ mod print;
 mod scene;
 #[cfg(not(target_arch = "wasm32"))]
 mod shot;
+#[cfg(not(target_arch = "wasm32"))]
 mod stage;
 #[cfg(feature = "native")]
 mod tuning;
+#[cfg(target_arch = "wasm32")]
+mod web;
 mod window;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -72,7 +76,7 @@ fn run(arguments: args::Arguments) -> Result<(), String> {
             if documents.is_empty() {
                 documents = demo()?.iter().map(open).collect::<Result<_, _>>()?;
             }
-            window::run(documents, stage::Rendering::on(&stage::Adapter::find()?))
+            window::run(documents, stage::Adapter::find()?.rendering())
         }
     }
 }
@@ -93,6 +97,5 @@ fn demo() -> Result<[std::path::PathBuf; 2], String> {
 
 #[cfg(target_arch = "wasm32")]
 fn main() {
-    // What there is to say about a failure is said in the window.
-    let _ = window::run(Vec::new(), stage::Rendering::BROWSER);
+    // The page calls web::start.
 }

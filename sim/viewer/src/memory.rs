@@ -2,6 +2,7 @@
 
 use drydock_view_panels::ViewState;
 use serde::{Deserialize, Serialize};
+#[cfg(not(target_arch = "wasm32"))]
 use std::path::PathBuf;
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -17,6 +18,17 @@ impl Default for Kept {
     }
 }
 
+#[cfg(target_arch = "wasm32")]
+fn read() -> Option<String> {
+    crate::web::kept()
+}
+
+#[cfg(target_arch = "wasm32")]
+fn write(text: &str) {
+    crate::web::keep(text);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
 fn place() -> Option<PathBuf> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
     let base =
@@ -24,22 +36,31 @@ fn place() -> Option<PathBuf> {
     Some(base.join("drydock").join("view.ron"))
 }
 
-/// What was kept; what cannot be read is as if it was not there.
-pub fn load() -> Kept {
-    let text = place().and_then(|path| std::fs::read_to_string(path).ok());
-    let kept: Kept = text.and_then(|text| ron::from_str(&text).ok()).unwrap_or_default();
-    let (width, height) = kept.size;
-    Kept { size: (width.clamp(640, 7680), height.clamp(400, 4320)), ..kept }
+#[cfg(not(target_arch = "wasm32"))]
+fn read() -> Option<String> {
+    place().and_then(|path| std::fs::read_to_string(path).ok())
 }
 
 /// Not being able to remember is no reason to keep anybody from leaving.
-pub fn save(view: &ViewState, size: Option<(u32, u32)>) {
-    let kept = Kept { size: size.unwrap_or(Kept::default().size), view: view.clone() };
-    let (Some(path), Ok(text)) = (place(), ron::ser::to_string_pretty(&kept, ron::ser::PrettyConfig::default())) else {
-        return;
-    };
+#[cfg(not(target_arch = "wasm32"))]
+fn write(text: &str) {
+    let Some(path) = place() else { return };
     if let Some(folder) = path.parent() {
         let _ = std::fs::create_dir_all(folder);
     }
     let _ = std::fs::write(path, text);
+}
+
+/// What was kept; what cannot be read is as if it was not there.
+pub fn load() -> Kept {
+    let kept: Kept = read().and_then(|text| ron::from_str(&text).ok()).unwrap_or_default();
+    let (width, height) = kept.size;
+    Kept { size: (width.clamp(640, 7680), height.clamp(400, 4320)), ..kept }
+}
+
+pub fn save(view: &ViewState, size: Option<(u32, u32)>) {
+    let kept = Kept { size: size.unwrap_or(Kept::default().size), view: view.clone() };
+    if let Ok(text) = ron::ser::to_string_pretty(&kept, ron::ser::PrettyConfig::default()) {
+        write(&text);
+    }
 }

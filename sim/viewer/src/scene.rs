@@ -220,7 +220,8 @@ impl Session {
         let keep = usize::from(beside && !self.sides.is_empty());
         self.gone.extend(self.sides.drain(keep..));
         if keep == 0 {
-            let live = !document.is_finished();
+            // What a page has been given does not grow.
+            let live = !document.is_finished() && cfg!(not(target_arch = "wasm32"));
             self.playhead = Playhead::new(document.span_ns(), document.tick_ns());
             self.playhead.set_span(document.span_ns(), live);
             self.playhead.seek(document.span_ns().end);

@@ -3,7 +3,7 @@
 use crate::beads::Bounds;
 use crate::camera::{Eye, Preset};
 use crate::scene::{Comparing, Session, View};
-use crate::stage::{Adapter, Look, Picture, Rendering, Stage};
+use crate::stage::{Adapter, Look, Picture, Stage};
 use bevy::math::{UVec2, Vec3};
 use drydock_view_model::Document;
 use std::fs::File;
@@ -97,7 +97,7 @@ impl Shot {
             Some(document) => self.at.of(document)?,
             None => return Err("no recording".into()),
         };
-        let rendering = Rendering::on(&Adapter::find()?);
+        let rendering = Adapter::find()?.rendering();
         let mut session = Session::new(documents);
         session.playhead.seek(at_ns);
         let mut view = self.view.clone();

@@ -1,20 +1,17 @@
 //! The application without a window: it draws into a picture, frame by frame as it is told to.
 
 use crate::camera::Eye;
+use crate::drawing::{DrawPlugin, Rendering, SideCamera, camera, port};
 use crate::hud::{self, HudPlugin, Panels};
-use crate::materials::MaterialsPlugin;
-use crate::part::{PartPlugin, Quality};
-use crate::scene::{Comparing, Patience, ScenePlugin, SceneSystems, Session, Shadows, View, layer};
+use crate::scene::{Comparing, Patience, SceneSystems, Session, View};
 use bevy::app::PluginsState;
-use bevy::camera::{ImageRenderTarget, RenderTarget, Viewport};
-use bevy::core_pipeline::tonemapping::Tonemapping;
+use bevy::camera::{ImageRenderTarget, RenderTarget};
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
+use bevy::render::RenderApp;
 use bevy::render::render_resource::{PipelineCache, TextureFormat};
 use bevy::render::renderer::RenderDevice;
-use bevy::render::settings::WgpuSettings;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
-use bevy::render::{RenderApp, RenderPlugin};
 use bevy::window::ExitCondition;
 use bevy::winit::WinitPlugin;
 use bevy_egui::{EguiGlobalSettings, EguiPlugin};
@@ -54,66 +51,10 @@ impl Adapter {
         }
         Err(NO_ADAPTER.to_owned())
     }
-}
 
-/// What is drawn with: more where a graphics card draws.
-#[derive(Resource, Clone, Copy, Debug)]
-pub struct Rendering {
-    pub backends: wgpu::Backends,
-    pub shadows: bool,
-    pub msaa: Msaa,
-    pub quality: Quality,
-}
-
-impl Rendering {
-    /// How bevy is to look for the adapter that was found.
-    pub fn plugin(&self, synchronous_pipeline_compilation: bool) -> RenderPlugin {
-        let settings = WgpuSettings { backends: Some(self.backends), ..default() };
-        RenderPlugin { render_creation: settings.into(), synchronous_pipeline_compilation, ..default() }
+    pub fn rendering(&self) -> Rendering {
+        Rendering::new(self.backends, self.software)
     }
-
-    /// WebGL2 does not say what draws.
-    #[cfg(target_arch = "wasm32")]
-    pub const BROWSER: Rendering =
-        Rendering { backends: wgpu::Backends::GL, shadows: true, msaa: Msaa::Sample4, quality: Quality::FULL };
-
-    pub fn on(adapter: &Adapter) -> Rendering {
-        let backends = adapter.backends;
-        if adapter.software {
-            Rendering { backends, shadows: false, msaa: Msaa::Off, quality: Quality::SOFTWARE }
-        } else {
-            Rendering { backends, shadows: true, msaa: Msaa::Sample4, quality: Quality::FULL }
-        }
-    }
-}
-
-/// Everything that is drawn, with or without a window.
-pub struct DrawPlugin(pub Rendering);
-
-impl Plugin for DrawPlugin {
-    fn build(&self, app: &mut App) {
-        app.insert_resource(self.0.quality)
-            .insert_resource(Shadows(self.0.shadows))
-            .insert_resource(self.0)
-            .insert_resource(bevy::light::DirectionalLightShadowMap { size: 4096 })
-            .add_plugins((MaterialsPlugin, PartPlugin, ScenePlugin));
-    }
-}
-
-/// The camera of a side.
-#[derive(Component)]
-pub struct SideCamera(pub usize);
-
-/// What every camera of the scene has.
-pub fn camera(side: usize, rendering: &Rendering) -> impl Bundle {
-    (
-        SideCamera(side),
-        Camera3d::default(),
-        Camera { order: side as isize, ..default() },
-        Tonemapping::None,
-        rendering.msaa,
-        layer(side),
-    )
 }
 
 /// Pixels of a picture, four bytes each.
@@ -257,31 +198,23 @@ impl Stage {
     }
 }
 
-/// The picture of a side in a rectangle of pixels, which two may share.
-pub fn port(free: Rect, side: u32, beside: bool) -> Viewport {
-    let corner = free.min.max(Vec2::ZERO).as_uvec2();
-    let size = (free.max.as_uvec2().saturating_sub(corner)).max(UVec2::splat(2));
-    let size = if beside { UVec2::new(size.x / 2, size.y) } else { size };
-    Viewport { physical_position: corner + UVec2::new(side * size.x, 0), physical_size: size, ..default() }
-}
-
 /// Cameras to where the eye is; one half of the picture each where two recordings are compared.
 pub fn aim(
     look: Res<Look>,
     view: Res<View>,
     session: Res<Session>,
     panels: Option<Res<Panels>>,
-    mut cameras: Query<(&SideCamera, &mut Camera, &mut Transform, &mut Projection)>,
+    mut cameras: Query<(&mut Camera, &mut Transform, &mut Projection), With<SideCamera>>,
 ) {
     let beside = session.sides.len() > 1 && view.compare == Comparing::Beside;
-    for (side, mut camera, mut place, mut projection) in &mut cameras {
-        camera.is_active = side.0 == 0 || beside;
+    for (mut camera, mut place, mut projection) in &mut cameras {
+        camera.is_active = camera.order == 0 || beside;
         camera.clear_color =
-            if side.0 == 0 { ClearColorConfig::Custom(view.background()) } else { ClearColorConfig::None };
+            if camera.order == 0 { ClearColorConfig::Custom(view.background()) } else { ClearColorConfig::None };
         if let Some(size) = camera.physical_target_size() {
             let whole = Rect::from_corners(Vec2::ZERO, size.as_vec2());
             let free = panels.as_ref().and_then(|panels| panels.free).map_or(whole, |free| free.intersect(whole));
-            camera.viewport = Some(port(free, side.0 as u32, beside));
+            camera.viewport = Some(port(free, camera.order as u32, beside));
         }
         let wanted = look.eye.transform();
         if *place != wanted {

@@ -5,16 +5,16 @@ mod tests;
 
 use crate::beads::Bounds;
 use crate::camera::{Eye, Preset};
+use crate::drawing::{DrawPlugin, Rendering, SideCamera, camera, port};
 use crate::hud::{self, HudPlugin, Panels};
 use crate::scene::{Comparing, Patience, SceneSystems, Session, Side, View};
-use crate::stage::{DrawPlugin, Rendering, SideCamera, camera, port};
 use bevy::prelude::*;
 use bevy::window::{FileDragAndDrop, PrimaryWindow, WindowResolution};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiGlobalSettings, EguiPlugin};
 use bevy_panorbit_camera::{PanOrbitCamera, PanOrbitCameraPlugin, PanOrbitCameraSystemSet};
 use drydock_view_model::Document;
-use drydock_view_panels::{Camera as Wanted, ViewState};
+use drydock_view_panels::{Camera as Wanted, FrameFacts, ViewState};
 use std::f32::consts::{FRAC_PI_2, PI};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub fn run(documents: Vec<Document>, rendering: Rendering) -> Result<(), String>
         resolution: WindowResolution::new(width, height),
         fit_canvas_to_parent: true,
         canvas: Some("#bevy".into()),
+        // A page keeps its browser's keys; what must not reach the browser, it holds back itself.
+        prevent_default_event_handling: false,
         ..default()
     };
     let mut app = App::new();
@@ -41,6 +43,8 @@ pub fn run(documents: Vec<Document>, rendering: Rendering) -> Result<(), String>
     );
     compose(&mut app, documents, rendering, kept.view);
     app.add_systems(Last, remember);
+    #[cfg(target_arch = "wasm32")]
+    app.add_plugins(crate::web::WebPlugin);
     match app.run() {
         AppExit::Success => Ok(()),
         AppExit::Error(code) => Err(format!("the window ended with {code}")),
@@ -54,7 +58,11 @@ fn compose(app: &mut App, documents: Vec<Document>, rendering: Rendering, state:
         .add_plugins(DrawPlugin(rendering))
         .insert_resource(Session::new(documents))
         .insert_resource(Patience(Duration::from_millis(12)))
-        .insert_resource(Panels { state, ..default() })
+        .insert_resource(Panels {
+            state,
+            facts: FrameFacts { browser: cfg!(target_arch = "wasm32"), ..default() },
+            ..default()
+        })
         .add_plugins(HudPlugin)
         .insert_resource(waiting())
         .add_systems(Startup, set_up)

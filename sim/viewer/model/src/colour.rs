@@ -60,6 +60,26 @@ impl ColourBy {
         }
     }
 
+    /// As it is written on a command line and in a link.
+    pub fn word(self) -> &'static str {
+        match self {
+            ColourBy::Feature => "feature",
+            ColourBy::Speed => "speed",
+            ColourBy::Acceleration => "acceleration",
+            ColourBy::Flow => "flow",
+            ColourBy::Pressure => "pressure",
+            ColourBy::Temperature => "temperature",
+            ColourBy::Deviation => "deviation",
+            ColourBy::TorqueMargin => "torque-margin",
+            ColourBy::Tool => "tool",
+            ColourBy::LayerTime => "layer-time",
+        }
+    }
+
+    pub fn of_word(word: &str) -> Option<ColourBy> {
+        ColourBy::ALL.into_iter().find(|by| by.word() == word)
+    }
+
     /// Empty for what is only named.
     pub fn unit(self) -> &'static str {
         match self {

@@ -26,7 +26,7 @@ impl Files {
         let modal = Modal::new(Id::new("files")).show(ctx, |ui| {
             ui.set_width(520.0);
             ui.label(RichText::new("Open a recording").heading());
-            let chosen = self.by_path(ui).or_else(|| self.by_list(ui, facts));
+            let chosen = self.by_path(ui, facts).or_else(|| self.by_list(ui, facts));
             ui.label(RichText::new("Or drop a file on the window; with Shift, to compare.").weak());
             chosen
         });
@@ -38,9 +38,20 @@ impl Files {
         self.open &= !close;
     }
 
-    fn by_path(&mut self, ui: &mut Ui) -> Option<Action> {
-        ui.horizontal(|ui| {
-            let field = TextEdit::singleline(&mut self.path).hint_text("PATH.drydock").desired_width(360.0);
+    fn by_path(&mut self, ui: &mut Ui, facts: &FrameFacts) -> Option<Action> {
+        let mut chosen = None;
+        if facts.browser {
+            ui.horizontal(|ui| {
+                for (text, beside) in [("Open a file…", false), ("Compare with a file…", true)] {
+                    if ui.button(text).clicked() {
+                        chosen = Some(Action::Choose { beside });
+                    }
+                }
+            });
+        }
+        let named = ui.horizontal(|ui| {
+            let hint = if facts.browser { "https://…/run.drydock" } else { "PATH.drydock" };
+            let field = TextEdit::singleline(&mut self.path).hint_text(hint).desired_width(360.0);
             let response = ui.add(field);
             response.widget_info(|| {
                 let mut info = WidgetInfo::labeled(WidgetType::TextEdit, true, "Path");
@@ -59,8 +70,8 @@ impl Files {
             let compare =
                 ui.add_enabled(ready, egui::Button::new("Compare")).on_hover_text("Beside the one that is open");
             compare.clicked().then(|| Action::OpenSecond(path.to_string()))
-        })
-        .inner
+        });
+        chosen.or(named.inner)
     }
 
     fn by_list(&mut self, ui: &mut Ui, facts: &FrameFacts) -> Option<Action> {

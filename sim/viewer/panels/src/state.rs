@@ -165,6 +165,10 @@ pub enum Action {
     Open(String),
     /// Beside the one that is open, to compare.
     OpenSecond(String),
+    /// Let the user choose a file, where it is a page that has the files.
+    Choose {
+        beside: bool,
+    },
     CloseSecond,
     /// `ViewState::colour_by` is another.
     ColourBy(ColourBy),
@@ -191,6 +195,8 @@ pub struct FrameFacts {
     pub second: Option<String>,
     /// Recordings opened before, newest first.
     pub recent: Vec<String>,
+    /// This is a page in a browser: recordings have addresses, and nothing can be simulated.
+    pub browser: bool,
     /// The run is still going on.
     pub live: bool,
     /// What is under way, with the share that is done.

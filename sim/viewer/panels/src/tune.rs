@@ -41,7 +41,12 @@ impl Tune {
     pub fn show(&mut self, ui: &mut Ui, view: &mut ViewState, facts: &FrameFacts, actions: &mut Vec<Action>) {
         let (Some(recorded), Some(draft)) = (self.recorded.as_ref(), self.draft.as_mut()) else {
             ui.add_space(8.0);
-            ui.label(RichText::new("This recording cannot be simulated again here.").weak());
+            let why = if facts.browser {
+                "A page cannot print again. The program can: drydock view, with this recording."
+            } else {
+                "This recording cannot be simulated again here."
+            };
+            ui.label(RichText::new(why).weak());
             return;
         };
         let before = (draft.clone(), view.around);

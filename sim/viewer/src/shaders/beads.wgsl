@@ -146,7 +146,11 @@ fn bead(row: u32, code: u32, column: vec2<f32>, ring: vec2<f32>, shift: vec3<f32
 #endif
     let up = cross(side, along);
 
-    let raw = select(raw_a, raw_b, vec4<bool>(at_end));
+    // Whole numbers are not chosen with `select`: WebGL2 has no `mix` for them.
+    var raw = raw_a;
+    if at_end {
+        raw = raw_b;
+    }
     let half_width = 0.0005 * f32(raw.w & 0xffffu);
     let half_height = 0.001 * f32((raw.w >> 16u) & 0xfffu);
     var centre = select(a, b, vec3<bool>(at_end)) + shift;
@@ -175,7 +179,11 @@ fn bead(row: u32, code: u32, column: vec2<f32>, ring: vec2<f32>, shift: vec3<f32
     corner.at = centre + side * (wide * ray.x * square * stretch) + up * (high * ray.y * square) + along * (beyond * half_width);
     corner.normal = normalize(side * ray.x + up * ray.y + along * beyond);
     corner.radius = max(wide, high);
-    corner.value = textureLoad(values, select(cell_a, cell_b, vec2<bool>(at_end && (style.flags & FLAT) == 0u)), 0).x;
+    var coloured = cell_a;
+    if at_end && (style.flags & FLAT) == 0u {
+        coloured = cell_b;
+    }
+    corner.value = textureLoad(values, coloured, 0).x;
     corner.hidden = false;
     return corner;
 }
