@@ -238,7 +238,7 @@ fn correlation_length_mm(mesh: &Mesh, rest: &DVector<f64>) -> Option<f64> {
     }
     let pitch = (points[1][0] - points[0][0]).abs().max(1.0);
     let power = rest.norm_squared() / rest.len() as f64;
-    let mut bins = vec![(0.0, 0usize); 6];
+    let mut bins = [(0.0, 0usize); 6];
     for i in 0..points.len() {
         for j in 0..i {
             let d = ((points[i][0] - points[j][0]).powi(2) + (points[i][1] - points[j][1]).powi(2)).sqrt();

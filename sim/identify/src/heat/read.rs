@@ -301,7 +301,8 @@ fn table(path: &Path, text: &str) -> Result<Vec<Raw>, Refusal> {
         .enumerate()
         .map(|(i, l)| (i + 1, l.trim()))
         .filter(|(_, l)| {
-            !l.is_empty() && !(l.starts_with('#') && l.trim_start_matches('#').split([',', ';', '\t']).count() < 2)
+            let remark = l.starts_with('#') && !l.contains([',', ';', '\t']);
+            !(l.is_empty() || remark)
         })
         .collect();
     let Some((_, first)) = lines.first() else { return Err(Refusal::file(path, "is empty")) };
