@@ -180,18 +180,17 @@ impl CrossSpectra {
         for (window, at) in (0..drive.len().saturating_sub(len)).step_by(len / 2).enumerate() {
             let u = transform(&|i| drive[i], at);
             let half = window % 2;
-            for axis in 0..3 {
-                let y = transform(&|i| felt[i][axis], at);
-                for k in 0..bins {
-                    let product = y[k] * u[k].conj();
-                    out.felt_by_drive[half][axis][k] += product;
-                    out.felt_by_drive[2][axis][k] += product;
-                    out.felt[axis][k] += y[k].norm_sqr();
-                }
+            let powers: Vec<f64> = u.iter().take(bins).map(|u| u.norm_sqr()).collect();
+            for set in [half, 2] {
+                out.drive[set].iter_mut().zip(&powers).for_each(|(sum, power)| *sum += power);
             }
-            for k in 0..bins {
-                out.drive[half][k] += u[k].norm_sqr();
-                out.drive[2][k] += u[k].norm_sqr();
+            for (axis, all) in out.felt.iter_mut().enumerate() {
+                let y = transform(&|i| felt[i][axis], at);
+                all.iter_mut().zip(&y).for_each(|(sum, y)| *sum += y.norm_sqr());
+                for set in [half, 2] {
+                    let sums = out.felt_by_drive[set][axis].iter_mut();
+                    sums.zip(y.iter().zip(&u)).for_each(|(sum, (y, u))| *sum += y * u.conj());
+                }
             }
         }
         out
