@@ -11,5 +11,5 @@ pub mod fft;
 pub mod fit;
 pub mod spectrum;
 
-pub use fit::{Calibration, FitOptions, ShaperFit, find_best};
+pub use fit::{Calibration, FitOptions, ShaperFit, find_best, find_best_for_all};
 pub use spectrum::{Sample, Spectrum, SpectrumError};

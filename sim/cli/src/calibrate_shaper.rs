@@ -7,7 +7,7 @@ use clap::Args;
 use drydock_analysis::bitmap::Bitmap;
 use drydock_analysis::canvas::{Canvas, Svg};
 use drydock_analysis::chart::{Area, Axis, Chart, Curve};
-use drydock_host::shaper_calibrate::{Calibration, FitOptions, Spectrum, csv, find_best};
+use drydock_host::shaper_calibrate::{Calibration, FitOptions, Spectrum, csv, find_best_for_all};
 use drydock_identify::accel::{Checked, Data, Recording, check};
 use drydock_motion::shapers::AnyShaper;
 use serde_json::json;
@@ -53,7 +53,7 @@ pub fn calibrate_shaper(args: CalibrateShaperArgs) -> CliResult {
     for path in &args.output {
         kind_of(path)?;
     }
-    let mut spectrum: Option<Spectrum> = None;
+    let mut spectra: Vec<Spectrum> = Vec::new();
     let mut warnings = Vec::new();
     let mut plain = true;
     for path in &args.files {
@@ -71,21 +71,20 @@ pub fn calibrate_shaper(args: CalibrateShaperArgs) -> CliResult {
             let one = one.map_err(|why| format!("{}: {why}", recording.title()))?;
             plain &=
                 matches!(&recording.data, Data::Raw(_)) || !matches!(&recording.data, Data::Psd(p) if p.normalised);
-            match &mut spectrum {
-                Some(joined) => joined.add(&one),
-                None => spectrum = Some(one),
-            }
+            spectra.push(one);
         }
     }
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }
-    let spectrum = spectrum.ok_or("no recording was read")?;
+    // The plot shows the mean; shapers must suit each recording.
+    let mut spectrum = spectra.first().cloned().ok_or("no recording was read")?;
+    spectra[1..].iter().for_each(|other| spectrum.add(other));
     let quiet = spectrum.freq_hz.iter().zip(&spectrum.sum).all(|(f, p)| *f > args.max_freq || *p <= 0.0);
     if quiet {
         return Err(format!("nothing moved below {} Hz: the spectrum is 0 throughout", args.max_freq).into());
     }
-    let answer = find_best(&spectrum, &options);
+    let answer = find_best_for_all(&spectra, &options);
     if answer.fits.is_empty() {
         return Err("no shaper can be made with these options; try a lower --damping-ratio".into());
     }

@@ -36,7 +36,7 @@ fn run() -> Result<(), String> {
     let stage = Stage { config: PathBuf::from(config), machine: MachineChanges::default(), seed: 1 };
     for settled in [false, true] {
         if settled {
-            settle_in_twin(&mut modes, &fitted, &stage, 3)?;
+            settle_in_twin(&mut modes, &fitted, &stage, 5)?;
         }
         println!("{}", if settled { "settled in the twin" } else { "as fitted" });
         for axis in &modes.axes {

@@ -109,7 +109,13 @@ impl Calibration {
 
 /// Fits every shaper to a normalised spectrum and chooses one.
 pub fn find_best(spectrum: &Spectrum, options: &FitOptions) -> Calibration {
-    let bins = LoudBins::new(spectrum, options.max_freq_hz.unwrap_or(DEFAULT_MAX_FREQ_HZ));
+    find_best_for_all(std::slice::from_ref(spectrum), options)
+}
+
+/// The same for several recordings: what a shaper leaves is what it leaves of the worst of them.
+pub fn find_best_for_all(spectra: &[Spectrum], options: &FitOptions) -> Calibration {
+    let max_freq_hz = options.max_freq_hz.unwrap_or(DEFAULT_MAX_FREQ_HZ);
+    let bins: Vec<LoudBins> = spectra.iter().map(|spectrum| LoudBins::new(spectrum, max_freq_hz)).collect();
     let mut fits: Vec<ShaperFit> = Vec::new();
     let mut best = 0;
     for name in options.shapers.iter().copied() {
@@ -184,7 +190,7 @@ fn outdoing<'a>(tried: &'a [ShaperFit], old: &ShaperFit) -> Option<&'a ShaperFit
 }
 
 /// All tried frequencies from high to low, and the one to use.
-fn fit_shaper(name: &'static str, bins: &LoudBins, options: &FitOptions) -> Option<(Vec<ShaperFit>, ShaperFit)> {
+fn fit_shaper(name: &'static str, bins: &[LoudBins], options: &FitOptions) -> Option<(Vec<ShaperFit>, ShaperFit)> {
     let min_freq_hz = AnyShaper::parse(name).ok()?.min_tuned_freq_hz();
     let scv = options.square_corner_velocity_mm_s;
     let count = libm::ceil((MAX_SHAPER_FREQ_HZ - min_freq_hz) / FREQ_STEP_HZ - 1e-9) as usize;
@@ -199,7 +205,7 @@ fn fit_shaper(name: &'static str, bins: &LoudBins, options: &FitOptions) -> Opti
             let fit = tried[least].clone();
             return Some((tried, fit));
         }
-        let vibrations = bins.remaining(&pulses);
+        let vibrations = bins.iter().map(|bins| bins.remaining(&pulses)).fold(0.0, f64::max);
         let score = smoothing_mm * (vibrations * vibrations.sqrt() + 0.2 * vibrations + 0.01);
         tried.push(ShaperFit {
             name,

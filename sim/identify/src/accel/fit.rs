@@ -192,7 +192,10 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
         return Err(error(&why));
     }
     let responses: Vec<Response> = group.iter().map(|m| m.whole.clone()).collect();
-    let solution = modal::refine(&responses, &ladder[count].shape).ok_or_else(|| error("the fit does not settle"))?;
+    // All windows may lead where half of them did not: to modes that cancel each other.
+    let start = &ladder[count];
+    let better = [modal::refine(&responses, &start.shape), modal::solve(&responses, &start.shape)];
+    let solution = better.into_iter().flatten().find(|s| is_sane(s, options)).unwrap_or_else(|| start.clone());
     let widths = modal::widths(&responses, &solution).ok_or_else(|| error("the fit does not settle"))?;
     let mut axis = AxisFit {
         files: group.iter().map(|m| m.title.clone()).collect(),

@@ -137,7 +137,7 @@ pub fn replay(stage: &Stage, modes: &[Mode], direction: [f64; 3], sweep: &Sweep)
 
 /// Corrects the modes so that they are right in this machine: the test is replayed with the modes at hand, and a mode whose
 /// peak comes out elsewhere or of another height than in the recordings that it was fitted to is moved by that much.
-/// Three rounds are enough.
+/// Five rounds are enough.
 pub fn settle_in_twin(
     fit: &mut ModesFit,
     recordings: &[Recording],

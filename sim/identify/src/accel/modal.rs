@@ -244,6 +244,8 @@ pub fn ladder(responses: &[Response], max_modes: usize, range_hz: [f64; 2]) -> V
 pub fn widths(responses: &[Response], solution: &Solution) -> Option<Widths> {
     let (modes, top_hz) = (solution.shape.modes(), top_hz(responses));
     let numbers = solution.shape.numbers();
+    // Its errors may be those on other windows.
+    let solution = &solve(responses, &solution.shape)?;
     let j = jacobian(responses, solution, &numbers, top_hz)?;
     let free = (solution.errors.len() as f64 / ALIKE - numbers.len() as f64 - 3.0 * modes as f64).max(1.0);
     let variance = solution.errors.norm_squared() / free;
