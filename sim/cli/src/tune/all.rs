@@ -28,7 +28,9 @@ pub fn run(args: AllArgs) -> CliResult {
     args.desk.sit("all", |printer, work, session| {
         let mut printer = printer.clone();
         let heaters = [("extruder", args.temperature), ("heater_bed", args.bed)];
-        let heaters: Vec<_> = heaters.into_iter().filter(|(name, _)| printer.has(name)).collect();
+        // One with watermark control keeps it: its max_delta is no option of PID.
+        let is_pid = |name: &str| printer.has(name) && printer.text(name, "max_delta").is_none();
+        let heaters: Vec<_> = heaters.into_iter().filter(|(name, _)| is_pid(name)).collect();
         let steps = heaters.len() as f64 + 2.0;
         let mut step = 0.0;
         let go_on = |step: &mut f64, tuner: &mut dyn FnMut(&Work) -> Result<(), drydock_tune::Failure>| {

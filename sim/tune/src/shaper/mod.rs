@@ -174,7 +174,7 @@ const ACCEL_MARGIN: f64 = 1.015;
 /// No figure of a choice is so much worse than the peer's, and their mean is at most this, where it was searched and where
 /// it was not: less than that is chance.
 const MOST: f64 = 1.02;
-const WORTH: f64 = 0.97;
+const WORTH: f64 = 0.85;
 /// Accelerations at which the part's time is known, mm/s^2.
 const ACCELS: [f64; 5] = [1000.0, 2000.0, 4000.0, 8000.0, 16000.0];
 
