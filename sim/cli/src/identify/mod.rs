@@ -446,7 +446,7 @@ fn to_json(args: &IdentifyArgs, out: &Identified) -> serde_json::Value {
                 .iter()
                 .map(|s| {
                     json!({"file": s.path.display().to_string(), "at_s": s.at_s, "seconds": s.seconds,
-                           "from_cold": s.clean, "rms_k": s.rms_k, "whole_k": s.whole_k, "remark": s.remark})
+                           "from_cold": s.clean, "rms_k": s.rms_k, "unplaced_k": s.unplaced_k, "whole_k": s.whole_k, "remark": s.remark})
                 })
                 .collect();
             let (within, judged) = judged(h);
