@@ -105,7 +105,8 @@ impl Answer {
     }
 }
 
-/// The section of a line: width 1.125 and height 0.5 times the nozzle, as slicers take them.
+/// The section of a line: width 1.125 times the nozzle, and half as high as the nozzle is wide at most; lower under wide
+/// nozzles, so that these do not crawl at the same flow, where motors lag.
 #[derive(Clone, Copy, Debug)]
 struct Section {
     width_mm: f64,
@@ -114,7 +115,8 @@ struct Section {
 
 impl Section {
     fn of_nozzle(nozzle_mm: f64) -> Section {
-        Section { width_mm: 1.125 * nozzle_mm, height_mm: 0.5 * nozzle_mm }
+        let width_mm = 1.125 * nozzle_mm;
+        Section { width_mm, height_mm: (0.09 / width_mm).max(0.12).min(0.5 * nozzle_mm) }
     }
 
     fn area_mm2(self) -> f64 {

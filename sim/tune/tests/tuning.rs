@@ -13,7 +13,7 @@ fn printer(name: &str) -> Printer {
 /// Planted time constants come back within 5 %, whatever the nozzle and the smoothing.
 #[test]
 fn planted_pressure_time_constants_are_recovered() {
-    let config = std::fs::read_to_string(config_of("ender3-220")).unwrap();
+    let config = std::fs::read_to_string(config_of("corexy-250")).unwrap().replace("[include", "#[include");
     for (ms, nozzle_mm, smooth_s) in [(5.0, 0.6, 0.1), (23.0, 0.4, 0.04), (71.0, 0.25, 0.02)] {
         let config =
             format!("{config}\n[extruder]\nnozzle_diameter: {nozzle_mm}\npressure_advance_smooth_time: {smooth_s}\n");
