@@ -161,10 +161,13 @@ fn every_format_is_read() {
     }
 }
 
+/// Time s, target, temperature, power.
+type Row = (f64, f64, f64, f64);
+
 #[test]
 fn garbage_is_refused_by_name_with_its_place() {
     let rows = run(&hotend(), &[(25.0, 200.0)], 21.0, 200);
-    let table = |f: &dyn Fn(usize, &(f64, f64, f64, f64)) -> String| {
+    let table = |f: &dyn Fn(usize, &Row) -> String| {
         rows.iter().enumerate().fold("time,temp,power\n".to_string(), |text, (i, row)| text + &f(i, row) + "\n")
     };
     let refuse = |text: &str| {
