@@ -83,7 +83,7 @@ struct Hand(App);
 
 impl Hand {
     fn on(paths: &[&Path], state: ViewState) -> Hand {
-        let rendering = Rendering::on(&Adapter::find().unwrap());
+        let rendering = Adapter::find().unwrap().rendering();
         let window = Window { resolution: WindowResolution::new(1366, 768), ..default() };
         let plugins = DefaultPlugins.build();
         #[cfg(feature = "native")]
