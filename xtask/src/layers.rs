@@ -84,7 +84,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: TUNE,
         // The plant for its machine file: what is identified, perturbed and sent into every run.
-        may_use: &[MOTION, HOST, PLANT, RECORDING, SCENARIO, SWEEP, ANALYSIS],
+        may_use: &[MOTION, HOST, PLANT, RECORDING, TWIN, SCENARIO, SWEEP, ANALYSIS],
         fence: Fence::Spectra,
     },
     Layer {

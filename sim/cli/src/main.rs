@@ -2,6 +2,7 @@
 
 mod calibrate_shaper;
 mod check;
+mod crew;
 mod faces;
 mod firmware;
 #[cfg(unix)]

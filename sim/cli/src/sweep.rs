@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use drydock_sweep::Sweep;
 use drydock_sweep::design::{Axis, Method, Shard, parse_seeds};
 use drydock_sweep::table::{Cell, Table};
-use drydock_sweep::{Pool, Sweep};
 use drydock_twin::digest::Digest;
 use serde_json::json;
 
+use crate::crew::Crew;
 use crate::run::{CliResult, What};
 use crate::term::{self, say};
 
@@ -39,18 +40,11 @@ pub struct SweepArgs {
     /// Run one part of the whole: the i-th of n.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// How many run at once (default: one for each core).
-    #[arg(long, short, default_value_t = 0)]
-    workers: usize,
     /// The table: FILE.csv, FILE.parquet, or a folder for both.
     #[arg(long, short, value_name = "PATH", default_value = "sweep")]
     output: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// No progress bar.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    crew: Crew,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -99,8 +93,8 @@ fn run(args: &SweepArgs) -> CliResult {
     };
     let sweep = Sweep::new(scenario, &folder, axes, method, &seeds)?;
     let points = sweep.shard(args.shard.unwrap_or(Shard::WHOLE));
-    let pool = Pool { workers: args.workers, stop: term::stop_on_ctrl_c()? };
-    let bar = term::count_bar("sweeping", points.len(), args.quiet || args.json);
+    let pool = args.crew.pool()?;
+    let bar = term::count_bar("sweeping", points.len(), args.crew.is_quiet());
     let table = sweep.run(&pool, &points, |point, _| {
         bar.inc(1);
         bar.set_message(format!("run {}", point.run));
@@ -110,7 +104,7 @@ fn run(args: &SweepArgs) -> CliResult {
     let (ok, not_ok) = verdicts(&table);
     let missing = points.len() - table.rows.len();
     let list: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
-    if args.json {
+    if args.crew.json {
         let object = json!({"sweep": sweep.id(), "runs": sweep.points().len(), "done": table.rows.len(), "ok": ok,
             "not_ok": not_ok, "missing": missing, "fingerprint": fingerprint(&table), "files": list});
         say!("{object}");

@@ -48,6 +48,7 @@ fn shapers_are_the_peers() {
         "{files} files {kinds:?}, {fits} fits: worst {worst_hz:.3} Hz, {worst_points:.4} points; {agreed} recommendations agree"
     );
     differ.iter().for_each(|line| println!("  {line}"));
+    assert!(files > 0, "there is a reference, and no recording that it is of");
     assert!(worst_hz <= 0.4 && worst_points <= 1.0, "{worst_hz} Hz, {worst_points} points");
     assert!(f64::from(agreed) >= 0.95 * f64::from(files), "{agreed} of {files}");
 }

@@ -56,6 +56,21 @@ pub struct Bed {
 }
 
 impl Bed {
+    /// 600 W under a plate (bassco, facts/physics.md 1.4): 962 J/K and 4.64 W/K in all, split between mat and plate (assumed).
+    pub fn of_600_w() -> Bed {
+        Bed {
+            element: Element::Plain { power_w: 600.0 },
+            heater_j_k: 200.0,
+            plate_j_k: 762.0,
+            heater_to_plate_w_k: 60.0,
+            loss_w_k: 3.9,
+            loss_growth_per_k: 0.0,
+            underside_loss_w_k: 0.74,
+            sensor_rate_s: 0.1,
+            surroundings: None,
+        }
+    }
+
     /// Exchange rates of (plate, sensor, heater side).
     pub(crate) fn rates(&self) -> Matrix {
         let g = self.heater_to_plate_w_k;

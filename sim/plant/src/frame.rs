@@ -77,7 +77,7 @@ impl Mode {
 }
 
 /// (displacement, velocity) after `h` seconds of free motion, as a matrix on (displacement, velocity).
-pub(crate) fn free_motion(w: f64, damping: f64, h: f64) -> [[f64; 2]; 2] {
+pub fn free_motion(w: f64, damping: f64, h: f64) -> [[f64; 2]; 2] {
     let wd = w * libm::sqrt(1.0 - damping * damping);
     let decay = libm::exp(-damping * w * h);
     let (s, c) = libm::sincos(wd * h);

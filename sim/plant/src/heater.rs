@@ -379,23 +379,9 @@ mod tests {
         }
     }
 
-    fn bed() -> Bed {
-        Bed {
-            element: Element::Plain { power_w: 600.0 },
-            heater_j_k: 200.0,
-            plate_j_k: 762.0,
-            heater_to_plate_w_k: 60.0,
-            loss_w_k: 3.9,
-            loss_growth_per_k: 0.0,
-            underside_loss_w_k: 0.74,
-            sensor_rate_s: 0.1,
-            surroundings: None,
-        }
-    }
-
     #[test]
     fn cold_printer_stays_at_ambient() {
-        for body in [Body::Hotend(v6()), Body::Bed(bed())] {
+        for body in [Body::Hotend(v6()), Body::Bed(Bed::of_600_w())] {
             let mut h = state(body);
             h.advance(3_600_000_000_000);
             assert_eq!((h.body_c(), h.sensor_c()), (22.0, 22.0));
@@ -427,7 +413,7 @@ mod tests {
         h.advance(20_000_000_000_000);
         assert!((h.body_c() - 22.0 - 0.3 * 40.0 / 0.068).abs() < 1e-6);
         assert!((h.sensor_c() - h.body_c()).abs() < 1e-6);
-        let mut b = state(Body::Bed(bed()));
+        let mut b = state(Body::Bed(Bed::of_600_w()));
         b.switch(0, 0.5);
         b.advance(60_000_000_000_000);
         let [plate, _, heater, _] = b.network.over_ambient_k;

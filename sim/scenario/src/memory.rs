@@ -113,6 +113,30 @@ impl Files for Both {
     }
 }
 
+/// Why a simulation has no answer, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(pub String);
+
+impl Failure {
+    pub fn of_all<E: std::fmt::Display>(errors: &[E]) -> Failure {
+        Failure(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<drydock_recording::Error> for Failure {
+    fn from(error: drydock_recording::Error) -> Self {
+        Failure(error.to_string())
+    }
+}
+
 /// A run and, if it was wanted, its recording.
 #[derive(Debug)]
 pub struct Simulated {

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use drydock_host::config::{Config, ConfigError, FileSource, MapSource, nearest};
+use drydock_host::config::{Config, ConfigError, FileSource, MapSource, SaveConfig, nearest};
 use drydock_host::files::Files;
 use drydock_host::printer::Options;
 use drydock_plant::Machine;
@@ -311,7 +311,7 @@ impl FileSource for Appended<'_> {
         if path == self.path && !self.text.is_empty() {
             // Before a SAVE_CONFIG block, which must stay at the end.
             let text = String::from_utf8_lossy(&bytes);
-            let at = text.find("#*# <").unwrap_or(bytes.len());
+            let at = text.len() - SaveConfig::block(&text).len();
             bytes.splice(at..at, format!("\n{}\n", self.text).into_bytes());
         }
         Ok(bytes)

@@ -1,5 +1,7 @@
 //! Which points a sweep visits: a grid, or a Latin hypercube; each with every seed; and which of them are one shard's.
 
+use crate::random::Random;
+
 /// One parameter and the values that it takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
@@ -151,32 +153,15 @@ fn latin_hypercube(axes: &[Axis], samples: usize, seed: u64) -> Vec<Vec<String>>
         .iter()
         .map(|axis| {
             // A stream of its own for each name: another axis does not move this one's points.
-            let mut random = Random(axis.name.bytes().fold(seed, |s, b| Random(s ^ u64::from(b)).next()));
+            let mut random = Random::new(axis.name.bytes().fold(seed, |s, b| Random::new(s ^ u64::from(b)).bits()));
             let mut strata: Vec<usize> = (0..samples).collect();
             for i in (1..samples).rev() {
-                strata.swap(i, (random.part() * (i + 1) as f64) as usize);
+                strata.swap(i, (random.unit() * (i + 1) as f64) as usize);
             }
-            strata.into_iter().map(|s| axis.at((s as f64 + random.part()) / samples as f64)).collect()
+            strata.into_iter().map(|s| axis.at((s as f64 + random.unit()) / samples as f64)).collect()
         })
         .collect();
     (0..samples).map(|i| columns.iter().map(|column| column[i].clone()).collect()).collect()
-}
-
-/// splitmix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to below 1.
-    fn part(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
 }
 
 /// Which runs are one machine's: `i/n`, the i-th of n. Neighbours go to different shards, since they take alike long.

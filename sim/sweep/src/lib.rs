@@ -6,6 +6,7 @@ pub mod limits;
 pub mod param;
 mod parquet;
 pub mod pool;
+pub mod random;
 pub mod sweep;
 pub mod table;
 pub mod torque;

@@ -18,16 +18,17 @@
 //! the middle one
 //!
 //! # Checked by
-//! tests/pressure_advance.rs: planted time constants from 5 to 80 ms
+//! tests/tuning.rs: planted time constants of 5, 23 and 71 ms
 
 use std::fmt::Write;
 
 use drydock_plant::bed_surface::BedSurface;
 use drydock_recording::Bead;
 use drydock_scenario::model::Act;
+use drydock_twin::digest::Digest;
 
 use crate::printer::{Change, Job, PRINT, Printer};
-use crate::{Digest, Failure, Work};
+use crate::{Failure, Work};
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -200,7 +201,7 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     loop {
         let lines = bench.lines(&COARSE_S.map(|k| k * settle_s / 0.1), FLOWS_MM3_S[MIDDLE], settle_s);
         let Some((readings, print)) = bench.print(&lines, work)? else { return Ok(None) };
-        digest.add(&print);
+        digest.bytes(print.as_bytes());
         coarse_s = zero(&lines, &readings, |r| r.rising_s).0.max(0.0);
         if coarse_s <= settle_s || settle_s > 0.7 {
             break;
@@ -216,7 +217,7 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         let tried = FINE.map(|f| (centre_s + f * near_s).max(0.0));
         let lines = bench.lines(&tried, FLOWS_MM3_S[MIDDLE], settle_s.min(1.5 * centre_s + 0.01));
         let Some((readings, print)) = bench.print(&lines, work)? else { break };
-        digest.add(&print);
+        digest.bytes(print.as_bytes());
         let (at_s, half_s) = zero(&lines, &readings, |r| r.off_s);
         let inside = (at_s - centre_s).abs() <= near_s;
         centre_s = at_s.clamp(0.0, 2.0);
@@ -237,7 +238,7 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         let at_s = zero(lines, &readings, |r| r.off_s).0;
         by_flow.push((flows.1, at_s));
         chords.push((flows, at_s));
-        digest.add(&print);
+        digest.bytes(print.as_bytes());
     }
     (work.tell)("pressure advance, the curve", 0.6);
     let shown = [0.0, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5].map(|f| f * advance_s);

@@ -17,32 +17,9 @@ pub mod report;
 pub mod session;
 pub mod shaper;
 
+pub use drydock_scenario::memory::Failure;
 pub use drydock_sweep::{Pool, Stop};
 pub use printer::{Change, Job, Printer, Run};
-
-/// Why there is no answer, in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure(pub String);
-
-impl Failure {
-    fn of_all<E: std::fmt::Display>(errors: &[E]) -> Failure {
-        Failure(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<drydock_recording::Error> for Failure {
-    fn from(error: drydock_recording::Error) -> Self {
-        Failure(error.to_string())
-    }
-}
 
 /// Who does the work, and who looks on.
 pub struct Work<'a> {
@@ -78,27 +55,5 @@ impl Work<'_> {
             |done| (self.tell)(what, share.0 + (share.1 - share.0) * done.finished as f64 / done.of as f64),
         );
         answers.into_iter().map(Option::transpose).collect()
-    }
-}
-
-/// One number over the fingerprints of many runs, in their order (FNV-1a).
-#[derive(Clone, Copy)]
-pub struct Digest(u64);
-
-impl Default for Digest {
-    fn default() -> Digest {
-        Digest(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Digest {
-    pub fn add(&mut self, text: &str) {
-        for byte in text.bytes().chain([0]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    pub fn hex(&self) -> String {
-        format!("{:016x}", self.0)
     }
 }

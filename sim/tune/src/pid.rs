@@ -14,10 +14,11 @@ use drydock_plant::Machine;
 use drydock_plant::heater::{Body, Element};
 use drydock_recording::Thermal;
 use drydock_scenario::model::Act;
+use drydock_twin::digest::Digest;
 
 use crate::printer::{Change, Job, Printer, Run};
-use crate::random::Random;
-use crate::{Digest, Failure, Work};
+use crate::random::random;
+use crate::{Failure, Work};
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -193,7 +194,7 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     let job =
         Job { record: true, sample_hz: 10.0, ..Job::lines([format!("PID_CALIBRATE HEATER={name} TARGET={target_c}")]) };
     let Some(run) = printer.run(&job, work)? else { return Ok(None) };
-    digest.add(&run.outcome.fingerprint);
+    digest.bytes(run.outcome.fingerprint.as_bytes());
     let relay = run.said("PID parameters:").and_then(parse).ok_or_else(|| {
         Failure(format!("PID_CALIBRATE did not come to an end on {heater}: can it reach {target_c} C?"))
     })?;
@@ -335,7 +336,7 @@ pub fn perturbed(printer: &Printer, heater: &str, seed: u64) -> Machine {
     let mut machine = printer.machine.clone();
     let name = heater.strip_prefix("heater_generic ").unwrap_or(heater);
     let Some(heater) = machine.heaters.iter_mut().find(|h| h.name == name) else { return machine };
-    let mut random = Random::new(seed);
+    let mut random = random(seed);
     let mut off = || random.between(1.0 - OFF, 1.0 + OFF);
     let (capacity, loss, power, lag) = (off(), off(), off(), off());
     let stronger = |element: &mut Element| match element {

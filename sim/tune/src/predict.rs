@@ -2,12 +2,11 @@
 //!
 //! # Equation
 //! path(t) = sum A_i p(t - T_i + mean delay) for each shaped axis, cut into ticks in which it runs straight; each tick is a
-//! jump of a mode's velocity, q' -= e.dV, and an exact free motion:
-//! (q, q')(t + h) = E ((c + z w/wd s) q + s/wd q', -w^2/wd s q + (c - z w/wd s) q'); nozzle = path + sum s q
+//! jump of a mode's velocity, q' -= e.dV, and its exact free motion (sim/plant/src/frame.rs); nozzle = path + sum s q
 //!
 //! # Symbols
-//! p (mm) planned position before shaping · A, T (s) pulses of the shaper · q (mm) mode, w (rad/s), z its frequency and
-//! damping, wd = w sqrt(1 - z^2), e, s its directions (see the machine file) · h (s) tick; E = e^(-z w h), c, s of wd h
+//! p (mm) planned position before shaping · A, T (s) pulses of the shaper · q (mm) mode, e, s its directions (see the
+//! machine file) · V (mm/s) of the path
 //!
 //! # Valid for
 //! machines whose motors follow their steps; what motors add is for the twin to say
@@ -16,7 +15,7 @@
 //! a mode loses (pi f h)^2/3 of its amplitude to the straight pieces: 5e-4 at 50 Hz
 //!
 //! # Checked by
-//! tests::a_step_rings_as_its_closed_form_says, tests/shaper.rs: against the twin
+//! tests::a_step_rings_as_its_closed_form_says, tests::a_shaper_at_its_frequency_leaves_nothing
 //!
 //! # Cost
 //! about 0.1 us a tick: a minute of printing in 25 ms
@@ -26,7 +25,7 @@ use std::io::{Read, Seek};
 use drydock_analysis::study::rings;
 use drydock_analysis::wall::{Tracer, WallPoint};
 use drydock_motion::shapers::Pulses;
-use drydock_plant::frame::Mode;
+use drydock_plant::frame::{Mode, free_motion};
 use drydock_recording::{Bead, Move, Reader, State};
 
 use crate::Failure;
@@ -277,12 +276,7 @@ struct Swing {
 
 impl Swing {
     fn new(mode: &Mode) -> Swing {
-        let w = std::f64::consts::TAU * mode.freq_hz;
-        let wd = w * (1.0 - mode.damping * mode.damping).sqrt();
-        let fall = libm::exp(-mode.damping * w * TICK_S);
-        let (s, c) = libm::sincos(wd * TICK_S);
-        let zs = mode.damping * w / wd * s;
-        let free = [[fall * (c + zs), fall * s / wd], [-fall * w * w / wd * s, fall * (c - zs)]];
+        let free = free_motion(std::f64::consts::TAU * mode.freq_hz, mode.damping, TICK_S);
         Swing { q_mm: 0.0, v_mm_s: 0.0, free, excited_by: mode.excited_by, shape: mode.shape }
     }
 

@@ -257,11 +257,6 @@ impl Change {
     }
 }
 
-/// The block as it stands at the end of a saved printer.cfg.
-pub fn block(saved: &str) -> &str {
-    saved.find("#*# <").map_or("", |at| &saved[at..])
-}
-
 /// What stopped a print that was to be stopped.
 fn is_cut_short(error: &str) -> bool {
     error.contains("did not come to its end, it is 'printing'")

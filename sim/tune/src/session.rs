@@ -1,11 +1,13 @@
 //! What one tuning session found, all together: one configuration block, one JSON object, one report.
 
+use drydock_host::config::SaveConfig;
+use drydock_twin::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::predict::Ringing;
-use crate::printer::{Change, Printer, block};
+use crate::printer::{Change, Printer};
 use crate::shaper::Ranked;
-use crate::{Digest, Failure, advance, pid, shaper};
+use crate::{Failure, advance, pid, shaper};
 
 /// The answers, as far as they were asked for.
 #[derive(Default)]
@@ -31,7 +33,7 @@ impl Session {
 
     /// The block that SAVE_CONFIG would write behind the printer.cfg, with what it holds already.
     pub fn block(&self, printer: &Printer) -> Result<String, Failure> {
-        Ok(block(&printer.save_config(&self.changes())?).to_string())
+        Ok(SaveConfig::block(&printer.save_config(&self.changes())?).to_string())
     }
 
     /// A paragraph for each answer.
@@ -45,9 +47,9 @@ impl Session {
     /// Over the fingerprints of all runs.
     pub fn fingerprint(&self) -> String {
         let mut digest = Digest::default();
-        self.pids.iter().for_each(|p| digest.add(&p.fingerprint));
-        self.shaper.iter().for_each(|s| digest.add(&s.fingerprint));
-        self.advance.iter().for_each(|a| digest.add(&a.fingerprint));
+        self.pids.iter().for_each(|p| digest.bytes(p.fingerprint.as_bytes()));
+        self.shaper.iter().for_each(|s| digest.bytes(s.fingerprint.as_bytes()));
+        self.advance.iter().for_each(|a| digest.bytes(a.fingerprint.as_bytes()));
         digest.hex()
     }
 

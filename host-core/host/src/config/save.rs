@@ -23,6 +23,11 @@ impl SaveConfig {
         Self::default()
     }
 
+    /// The block at the end of a file's text; empty where there is none.
+    pub fn block(text: &str) -> &str {
+        split_saved(text).1.unwrap_or_default()
+    }
+
     /// Keeps a value; lines of a longer value are separated by newlines.
     pub fn set(&mut self, section: &str, option: &str, value: &str) {
         let options = self.pending.entry(section.to_string()).or_default();
@@ -46,7 +51,7 @@ impl SaveConfig {
 
     /// The new contents of the main file. Refused where an included file holds another value of a saved option.
     pub fn new_text(&self, config: &Config) -> Result<String, ConfigError> {
-        let block = self.block(config);
+        let block = self.new_block(config);
         let main = config.main_path();
         let mut commented = BTreeSet::new();
         for (section, options) in &block {
@@ -76,7 +81,7 @@ impl SaveConfig {
     }
 
     /// The sections of the new block: those that are there in their order, then new ones.
-    fn block(&self, config: &Config) -> Vec<(String, Vec<(String, String)>)> {
+    fn new_block(&self, config: &Config) -> Vec<(String, Vec<(String, String)>)> {
         let mut saved: Vec<(u32, &str, &str, &str)> = Vec::new();
         for section in config.raw_sections().iter().filter(|s| !self.removed.contains(&s.name)) {
             for option in section.options.iter().filter(|o| o.autosave) {

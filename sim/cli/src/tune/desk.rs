@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use clap::Args;
 use drydock_analysis::picture;
 use drydock_scenario::text::io_cause;
-use drydock_sweep::Pool;
 use drydock_tune::session::Session;
 use drydock_tune::{Printer, Work, report};
 
+use crate::crew::Crew;
 use crate::run::CliResult;
-use crate::term::{self, say};
+use crate::term::say;
 
 #[derive(Args)]
 pub struct DeskArgs {
@@ -30,15 +30,8 @@ pub struct DeskArgs {
     /// Seed of every random stream.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many runs at once (default: one for each core).
-    #[arg(long, short, default_value_t = 0)]
-    workers: usize,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// No progress bar.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    crew: Crew,
 }
 
 impl DeskArgs {
@@ -49,17 +42,17 @@ impl DeskArgs {
         tune: impl FnOnce(&Printer, &Work, &mut Session) -> Result<(), Box<dyn std::error::Error>>,
     ) -> CliResult {
         let printer = Printer::load(&self.config, self.machine.as_deref(), self.seed)?;
-        let stop = term::stop_on_ctrl_c()?;
-        let bar = term::bar(title, self.quiet || self.json);
+        let pool = self.crew.pool()?;
+        let bar = self.crew.bar(title);
         let tell = |what: &str, part: f64| {
             bar.set_message(what.to_string());
             bar.set_position((part * 1000.0) as u64);
         };
-        let work = Work { pool: Pool { workers: self.workers, stop: stop.clone() }, tell: &tell };
+        let work = Work { pool, tell: &tell };
         let mut session = Session::default();
         tune(&printer, &work, &mut session)?;
         bar.finish_and_clear();
-        session.cut_short = stop.is_set();
+        session.cut_short = work.stopped();
         if session.is_empty() {
             return Err("ended before there was anything to tell".into());
         }
@@ -85,7 +78,7 @@ impl DeskArgs {
         });
         let picture = picture.transpose().map_err(|e| format!("{}: {}", e.path.display(), e.cause))?;
         let kept = if self.write { Some(printer.write_config(&session.changes())?) } else { None };
-        if self.json {
+        if self.crew.json {
             let mut all = session.to_json(printer, &command)?;
             all["report"] = page.display().to_string().into();
             all["picture"] = picture.map(|p| p.display().to_string()).into();

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use drydock_sweep::Pool;
 use drydock_sweep::flow::{self, FlowLimit, FlowSearch};
 use serde_json::json;
 
+use crate::crew::Crew;
 use crate::run::{CliResult, What};
-use crate::term::{self, say};
+use crate::term::say;
 
 #[derive(Args)]
 pub struct FlowArgs {
@@ -20,15 +20,8 @@ pub struct FlowArgs {
     /// Part cooling fan, percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
     fan: f64,
-    /// How many runs at once (default: one for each core).
-    #[arg(long, short, default_value_t = 0)]
-    workers: usize,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// No progress bar.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    crew: Crew,
 }
 
 pub fn run(args: FlowArgs) -> CliResult {
@@ -39,12 +32,12 @@ pub fn run(args: FlowArgs) -> CliResult {
         return Err(format!("--temperature {c}: give 0 to 500 degrees C").into());
     }
     let (scenario, folder) = args.what.load()?;
-    let pool = Pool { workers: args.workers, stop: term::stop_on_ctrl_c()? };
+    let pool = args.crew.pool()?;
     let search = FlowSearch { target_c: args.temperature, fan: args.fan / 100.0, pool };
-    let bar = term::bar("flow", args.quiet || args.json);
+    let bar = args.crew.bar("flow");
     let found = flow::search(&scenario, &folder, &search, |done| bar.set_position((done * 1000.0) as u64))?;
     bar.finish_and_clear();
-    if args.json {
+    if args.crew.json {
         say!("{}", to_json(&found));
     } else {
         say!("{}", in_words(&found));

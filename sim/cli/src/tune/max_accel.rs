@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use drydock_sweep::Pool;
 use drydock_sweep::limits::{self, Knob, Limit, Search, Trial};
 use serde_json::json;
 
+use crate::crew::Crew;
 use crate::run::{CliResult, What};
-use crate::term::{self, say};
+use crate::term::say;
 
 #[derive(Args)]
 pub struct MaxAccelArgs {
@@ -20,15 +20,8 @@ pub struct MaxAccelArgs {
     /// Part of the limit that is kept back, percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 20.0)]
     margin: f64,
-    /// How many runs at once (default: one for each core).
-    #[arg(long, short, default_value_t = 0)]
-    workers: usize,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// No progress bar.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    crew: Crew,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -53,9 +46,9 @@ pub fn run(args: MaxAccelArgs) -> CliResult {
         return Err(format!("--margin {}: give 0 to 90 percent", args.margin).into());
     }
     let (scenario, folder) = args.what.load()?;
-    let pool = Pool { workers: args.workers, stop: term::stop_on_ctrl_c()? };
+    let pool = args.crew.pool()?;
     let search = Search { knobs: args.search.iter().map(|k| (*k).into()).collect(), margin: args.margin / 100.0, pool };
-    let bar = term::bar("max-accel", args.quiet || args.json);
+    let bar = args.crew.bar("max-accel");
     let limits = limits::search(&scenario, &folder, &search, |what, done| {
         bar.set_position((done * 1000.0) as u64);
         bar.set_message(what.to_string());
@@ -65,7 +58,7 @@ pub fn run(args: MaxAccelArgs) -> CliResult {
         let built = drydock_scenario::setup::printer(&scenario, &folder, &drydock_scenario::disk::RealDisk);
         trial.torque.as_ref().and_then(|t| Some(built.ok()?.machine.motors.get(t.motor)?.name.clone()))
     };
-    if args.json {
+    if args.crew.json {
         say!("{}", to_json(&limits, args.margin, &motors));
     } else {
         limits.iter().for_each(|limit| say!("{}\n", in_words(limit, args.margin, &motors)));

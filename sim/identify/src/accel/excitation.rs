@@ -11,7 +11,7 @@
 //! # Caveats
 //!   below 28 Hz a machine is nearly rigid, not wholly: the gain is 5 to 20 % above accel_per_hz
 //! # Checked by
-//!   tests::a_planted_sweep_is_found, tests/accel_data.rs on real recordings
+//!   tests::a_planted_sweep_is_found, and on real recordings examples/accel_holdout.rs
 //! # Cost
 //!   about 40 ms
 

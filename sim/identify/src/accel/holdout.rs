@@ -235,7 +235,7 @@ fn one(fit: &ModesFit, recording: &Recording, stage: &Stage) -> Result<HeldOut, 
     let range_hz = [LOOK_HZ[0], LOOK_HZ[1].min(sweep.max_freq_hz + 3.0)];
     let mut held_out = compare(recording.title(), &real, &simulated, range_hz);
     // What the recording that was fitted does not predict, no model of it can.
-    let changed = axis.spectra.iter().filter_map(|own| compare(String::new(), &real, own, range_hz).reason).next();
+    let changed = axis.spectra.iter().find_map(|own| compare(String::new(), &real, own, range_hz).reason);
     if let (Some(reason), Some(changed)) = (&mut held_out.reason, changed) {
         reason.push_str(&format!("; the machine had changed, the fitted recording itself is off: {changed}"));
     }

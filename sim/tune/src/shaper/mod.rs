@@ -17,10 +17,11 @@ pub mod trial;
 use drydock_analysis::Study;
 use drydock_motion::shapers::Pulses;
 use drydock_plant::frame::Mode;
+use drydock_twin::digest::Digest;
 
 use crate::predict::{Path, Ringing};
 use crate::printer::{Change, Printer};
-use crate::{Digest, Failure, Work};
+use crate::{Failure, Work};
 use candidate::{PEER_DAMPING, Screened, Shaper, screen};
 use peer::Peer;
 use trial::{Trial, ringing, softened};
@@ -195,7 +196,7 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
 /// With a calibration that was made before.
 pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work) -> Result<Option<Answer>, Failure> {
     let mut digest = Digest::default();
-    digest.add(&peer.fingerprint);
+    digest.bytes(peer.fingerprint.as_bytes());
     let trial = match &options.gcode {
         Some(gcode) => Trial::of_print(gcode),
         None => Trial::search(printer),
@@ -203,7 +204,7 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
     let before = configured(printer);
     (work.tell)("printing as it is", 0.3);
     let Some(as_was) = trial.run(printer, &before, work)? else { return Ok(None) };
-    digest.add(&as_was.outcome.fingerprint);
+    digest.bytes(as_was.outcome.fingerprint.as_bytes());
     let path = Path::of(&mut as_was.reader()?)?;
     let scv_mm_s = printer.number("printer", "square_corner_velocity").unwrap_or(5.0);
     let search = Search { printer, path, scv_mm_s, work };
@@ -227,7 +228,7 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
     })?;
     for (ranked, seen) in printed.iter_mut().zip(seen.chunks(states.len())) {
         let Some(seen) = seen.iter().cloned().collect::<Option<Vec<_>>>() else { continue };
-        seen.iter().for_each(|(_, fingerprint)| digest.add(fingerprint));
+        seen.iter().for_each(|(_, fingerprint)| digest.bytes(fingerprint.as_bytes()));
         ranked.verified = Some(Ringing::mean(seen.iter().map(|(ringing, _)| *ringing)));
     }
     if printed[0].verified.is_none() {
@@ -338,9 +339,7 @@ impl Search<'_> {
             let modes: Vec<Mode> = softened(&self.printer.machine, [by; 3], 1.0);
             self.path.ringing(&modes, &pulses)
         });
-        let mean =
-            |of: fn(&Ringing) -> f64| (seen.iter().map(|r| of(r).powi(2)).sum::<f64>() / seen.len() as f64).sqrt();
-        Ringing { peak_um: mean(|r| r.peak_um), rms_um: mean(|r| r.rms_um), off_um: mean(|r| r.off_um) }
+        Ringing::mean(seen.into_iter())
     }
 
     /// Pairs that allow the peer's acceleration on each axis, best first.

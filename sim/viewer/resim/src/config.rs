@@ -123,7 +123,7 @@ pub fn write_settings(
     };
     let changes = was.changes(to);
     let new = if changes.is_empty() && there { text } else { save_config(&text, &changes)? };
-    let block = new.find("#*# <").map_or("", |at| &new[at..]).to_owned();
+    let block = SaveConfig::block(&new).to_owned();
     let kept = match there {
         true if changes.is_empty() => None,
         true => Some(replace_kept(&path, new.as_bytes()).map_err(said)?),

@@ -12,24 +12,7 @@ mod worker;
 
 pub use config::{Written, save_config, settings_of, write_settings};
 pub use demo::{demo, print};
+pub use drydock_scenario::memory::Failure;
 pub use neighbourhood::Neighbourhood;
 pub use simulate::{heat_up, simulate};
 pub use worker::{Reply, Request, Resim, What};
-
-/// Why there is nothing to show, in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure(pub String);
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<drydock_recording::Error> for Failure {
-    fn from(error: drydock_recording::Error) -> Self {
-        Failure(error.to_string())
-    }
-}
