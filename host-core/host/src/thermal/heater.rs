@@ -3,13 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::KELVIN;
+use super::control::Control;
 use super::core::{HeaterCore, Limits, MAX_HEAT_TIME_S, OutOfRange, PWM_DELAY_S};
 use super::heaters::TemperatureSource;
 use super::law::ControlLaw;
-use super::pid::{Gains, Pid};
 use super::sensor::{self, Range};
-use super::watermark::Watermark;
 use crate::config::{ConfigError, Section};
 use crate::mcu::{PwmSetup, SoftPwm};
 use crate::printer::pins::PinFlags;
@@ -18,8 +16,6 @@ use crate::reactor::EventTime;
 
 /// A temperature older than this is shown as 0.
 const STALE_S: f64 = 7.0;
-/// What a law takes for the reading before the first one.
-const AMBIENT_CELSIUS: f64 = 25.0;
 
 pub struct Heater {
     name: String,
@@ -33,22 +29,15 @@ pub struct Heater {
 impl Heater {
     /// Reads the heater's options of `section` and connects sensor and pin. [`Heaters`](super::heaters::Heaters) calls it.
     pub(super) fn load(printer: &Rc<Printer>, section: &Section) -> Result<Rc<Heater>, ConfigError> {
-        let min_celsius = section.float("min_temp").min(-KELVIN).required()?;
-        let max_celsius = section.float("max_temp").above(min_celsius).required()?;
+        let control = Control::load(section)?;
+        let Limits { min_celsius, max_celsius, .. } = control.limits;
         let min_extrude_celsius = section.float("min_extrude_temp").min(min_celsius).max(max_celsius).or(170.0)?;
-        let limits = Limits {
-            min_celsius,
-            max_celsius,
-            max_power: section.float("max_power").above(0.0).max(1.0).or(1.0)?,
-            smooth_time_s: section.float("smooth_time").above(0.0).or(1.0)?,
-        };
         let cycle_time_s = section.float("pwm_cycle_time").above(0.0).max(PWM_DELAY_S).or(0.100)?;
-        let law = law(section, &limits)?;
         let pin = printer.pins.take(printer, section, "heater_pin", PinFlags::OUTPUT, None)?;
         let setup = PwmSetup { cycle_time_s, start_value: 0.0, shutdown_value: 0.0, max_duration_s: MAX_HEAT_TIME_S };
         let heater = Rc::new(Heater {
             name: section.name().to_string(),
-            core: RefCell::new(HeaterCore::new(limits, law)),
+            core: RefCell::new(control.core()),
             last_reading_s: std::cell::Cell::new(f64::NEG_INFINITY),
             min_extrude_celsius,
             offline: printer.is_offline(),
@@ -147,21 +136,4 @@ impl Object for Heater {
     fn stats(&self, _eventtime: EventTime) -> Option<(bool, String)> {
         Some(self.core.borrow().stats(self.short_name()))
     }
-}
-
-fn law(section: &Section, limits: &Limits) -> Result<Box<dyn ControlLaw>, ConfigError> {
-    Ok(match section.choice("control", &["pid", "watermark"]).required()? {
-        "pid" => {
-            let gains = Gains {
-                kp: section.float("pid_Kp").required()?,
-                ki: section.float("pid_Ki").required()?,
-                kd: section.float("pid_Kd").required()?,
-            };
-            Box::new(Pid::new(gains, limits.max_power, limits.smooth_time_s, AMBIENT_CELSIUS))
-        }
-        _ => {
-            let max_delta_k = section.float("max_delta").above(0.0).or(2.0)?;
-            Box::new(Watermark::new(max_delta_k, limits.max_power))
-        }
-    })
 }

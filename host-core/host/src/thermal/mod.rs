@@ -6,6 +6,7 @@
 
 mod adc_sensor;
 pub mod autotune;
+pub mod control;
 pub mod core;
 mod divider;
 pub mod heater;

@@ -3,13 +3,15 @@
 //   node emulate.mjs IMAGE.bin [--times FILE]
 //
 // The image is the one that is flashed. What the chip's ROM does is done here: stack and start address come from the
-// image's own vector table, behind the 256 bytes of the second boot stage. With --times, a line `TICK PIN LEVEL` is
-// written for each edge of an output when the input ends; a tick is a twelfth of a microsecond, as the image counts them.
+// image's own vector table, behind the 256 bytes of the second boot stage. With --times, two kinds of lines are written when
+// the input ends: `TICK PIN LEVEL` for each edge of an output, and `TICK wake` for each tick at which the image asked its
+// timer to wake it; a tick is a twelfth of a microsecond, as the image counts them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ConsoleLogger, GPIOPinState, LogLevel, Simulator } from 'rp2040js';
 
 const VECTORS = 0x10000100;
 const TIMER = 0x40054;
+const ALARM0 = 0x10;
 const TICKS_PER_MICRO = 12;
 const CYCLE_NANOS = 8;
 const BYTE_NANOS = 40_000;
@@ -41,11 +43,16 @@ for (const { clockAlarm } of timer.alarms) {
   clockAlarm.schedule = (nanos) => schedule(nanos / TICKS_PER_MICRO);
 }
 
-const edges = [];
+const seen = [];
+const writeTimer = timer.writeUint32.bind(timer);
+timer.writeUint32 = (offset, value) => {
+  if (offset === ALARM0) seen.push(`${value >>> 0} wake`);
+  writeTimer(offset, value);
+};
 rp2040.gpio.forEach((pin, number) => pin.addListener((state, before) => {
   const isLevel = (level) => level === GPIOPinState.High || level === GPIOPinState.Low;
   if (isLevel(state) && isLevel(before)) {
-    edges.push(`${(clock.nanos * TICKS_PER_MICRO / 1000).toFixed(2)} ${number} ${state === GPIOPinState.High ? 1 : 0}`);
+    seen.push(`${(clock.nanos * TICKS_PER_MICRO / 1000).toFixed(2)} ${number} ${state === GPIOPinState.High ? 1 : 0}`);
   }
 }));
 
@@ -53,7 +60,7 @@ let input = [];
 let nextByteNanos = 0;
 process.stdin.on('data', (bytes) => { for (const byte of bytes) input.push(byte); });
 process.stdin.on('end', () => {
-  if (timesFile) writeFileSync(timesFile, edges.map((edge) => `${edge}\n`).join(''));
+  if (timesFile) writeFileSync(timesFile, seen.map((line) => `${line}\n`).join(''));
   process.exit(0);
 });
 

@@ -95,7 +95,8 @@ pub fn identify(args: IdentifyArgs) -> CliResult {
         refused: Vec::new(),
         cannot_tell: Vec::new(),
     };
-    let mut machine = base(&args)?;
+    let config = printer_cfg(&args)?;
+    let mut machine = base(&args, config.as_ref())?;
     set_powers(&mut machine, &args.power)?;
     let (held_accel, held_heat): (Vec<PathBuf>, Vec<PathBuf>) =
         args.hold_out.iter().cloned().partition(|path| modes::is_accel(path));
@@ -104,7 +105,9 @@ pub fn identify(args: IdentifyArgs) -> CliResult {
         let held = modes::read(&held_accel, &mut out);
         out.modes = modes::modes(&mut machine, &recordings, &held, args.config.as_deref(), &mut out);
     }
-    heaters(&mut machine, &args.heatup, &held_heat, &mut out)?;
+    let fit_to = traces(&args.heatup, &machine, config.as_ref(), &mut out);
+    let hold_out = traces(&held_heat, &machine, config.as_ref(), &mut out);
+    heaters(&mut machine, &fit_to, &hold_out, &mut out);
     if let Some(path) = &args.pa {
         tower(&mut machine, path, &mut out);
     }
@@ -135,28 +138,29 @@ fn header() -> String {
         .into()
 }
 
-/// The machine that the printer.cfg describes, or the one given.
-fn base(args: &IdentifyArgs) -> Result<Machine, Box<dyn std::error::Error>> {
+/// The printer.cfg and its name: the one given, or the one in a klippy.log.
+fn printer_cfg(args: &IdentifyArgs) -> Result<Option<(Config, String)>, String> {
+    let all = |errors: Vec<drydock_host::config::ConfigError>| {
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    if let Some(path) = &args.config {
+        let name = path.display().to_string();
+        return Ok(Some((Config::parse(&DiskSource, &name).map_err(all)?, name)));
+    }
+    let logged = |path: &PathBuf| Some((path.clone(), read::logged_config(&refusal::text(path).ok()?)?.to_string()));
+    let Some((path, text)) = args.heatup.iter().find_map(logged) else { return Ok(None) };
+    let name = format!("printer.cfg in {}", path.display());
+    Ok(Some((Config::parse(&MapSource::new([(name.as_str(), text.as_str())]), &name).map_err(all)?, name)))
+}
+
+/// The machine given, or the one that the printer.cfg describes.
+fn base(args: &IdentifyArgs, config: Option<&(Config, String)>) -> Result<Machine, Box<dyn std::error::Error>> {
     if let Some(path) = &args.machine {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
         return Ok(machine_file::parse(path, &text)?);
     }
-    let all = |errors: Vec<drydock_host::config::ConfigError>| {
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    };
-    let (config, name) = match &args.config {
-        Some(path) => {
-            (Config::parse(&DiskSource, &path.display().to_string()).map_err(all)?, path.display().to_string())
-        }
-        None => {
-            let logged = args.heatup.iter().find_map(|path| Some((path, logged_config(path)?)));
-            let (path, text) =
-                logged.ok_or("which machine? Give --config printer.cfg, --machine FILE, or a klippy.log")?;
-            let name = format!("printer.cfg in {}", path.display());
-            (Config::parse(&MapSource::new([(name.as_str(), text.as_str())]), &name).map_err(all)?, name)
-        }
-    };
-    let mut machine = drydock_twin::wiring::from_config(&config).map_err(|e| e.to_string())?.machine;
+    let (config, name) = config.ok_or("which machine? Give --config printer.cfg, --machine FILE, or a klippy.log")?;
+    let mut machine = drydock_twin::wiring::from_config(config).map_err(|e| e.to_string())?.machine;
     for field in ["travel_min_mm", "travel_max_mm"] {
         machine.sources.insert(field.into(), Origin::Config(format!("{name}, and 5 mm past its range (assumed)")));
     }
@@ -168,14 +172,6 @@ fn base(args: &IdentifyArgs) -> Result<Machine, Box<dyn std::error::Error>> {
         machine.sources.insert(format!("motors[{i}].model"), Origin::Assumed(why));
     }
     Ok(machine)
-}
-
-/// The configuration that klippy wrote into its log.
-fn logged_config(path: &Path) -> Option<String> {
-    let text = refusal::text(path).ok()?;
-    let (_, after) = text.split_once("===== Config file =====")?;
-    let (config, _) = after.split_once("\n=======")?;
-    Some(config.trim_start_matches(['\r', '\n']).to_string())
 }
 
 fn set_powers(machine: &mut Machine, powers: &[String]) -> Result<(), String> {
@@ -198,14 +194,18 @@ fn set_powers(machine: &mut Machine, powers: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads traces, sorted by the machine's heaters.
-fn traces(paths: &[PathBuf], machine: &Machine, out: &mut Identified) -> BTreeMap<String, Vec<Trace>> {
-    let mut by_heater: BTreeMap<String, Vec<Trace>> = BTreeMap::new();
+/// By the machine's heater.
+type Traces = BTreeMap<String, Vec<Trace>>;
+
+/// Reads traces; those that do not tell how their heater was controlled take it from the printer.cfg.
+fn traces(paths: &[PathBuf], machine: &Machine, config: Option<&(Config, String)>, out: &mut Identified) -> Traces {
+    let mut by_heater = Traces::new();
     for path in paths {
         match read::traces(path) {
             Err(why) => out.refused.push(why.to_string()),
             Ok(traces) => {
-                for trace in traces {
+                for mut trace in traces {
+                    config.inspect(|(config, _)| trace.controlled_by(config));
                     match machine.heaters.iter().find(|h| h.name == trace.heater) {
                         Some(h) => by_heater.entry(h.name.clone()).or_default().push(trace),
                         None => {
@@ -220,9 +220,7 @@ fn traces(paths: &[PathBuf], machine: &Machine, out: &mut Identified) -> BTreeMa
     by_heater
 }
 
-fn heaters(machine: &mut Machine, fit_to: &[PathBuf], held: &[PathBuf], out: &mut Identified) -> Result<(), String> {
-    let fit_to = traces(fit_to, machine, out);
-    let hold_out = traces(held, machine, out);
+fn heaters(machine: &mut Machine, fit_to: &Traces, hold_out: &Traces, out: &mut Identified) {
     for (i, heater) in machine.heaters.clone().iter().enumerate() {
         let Some(fit_to) = fit_to.get(&heater.name) else { continue };
         let held = hold_out.get(&heater.name).map_or(&[][..], Vec::as_slice);
@@ -253,7 +251,6 @@ fn heaters(machine: &mut Machine, fit_to: &[PathBuf], held: &[PathBuf], out: &mu
         out.cannot_tell.extend(report.cannot_tell.iter().map(|s| format!("{}: {s}", report.name)));
         out.heaters.push(report);
     }
-    Ok(())
 }
 
 fn tower(machine: &mut Machine, path: &Path, out: &mut Identified) {
@@ -327,10 +324,21 @@ fn surface(machine: &mut Machine, path: &Path, out: &mut Identified) {
     out.surface = Some((mesh.name.clone(), fit));
 }
 
-/// Held-out heat-ups from cold, and how many of them are within the bar.
-fn judged(report: &HeaterReport) -> (usize, usize) {
-    let clean: Vec<f64> = report.held_out.iter().filter(|s| s.clean).map(|s| s.rms_k).collect();
-    (clean.iter().filter(|k| **k < bar_k(report.kind)).count(), clean.len())
+/// Held-out heat-ups from cold, and how many of them are within the bar: with the logged power, and under their own control.
+struct Judged {
+    all: usize,
+    powered: usize,
+    controlled: usize,
+}
+
+fn judged(report: &HeaterReport) -> Judged {
+    let within = |k: f64| k < bar_k(report.kind);
+    let clean: Vec<_> = report.held_out.iter().filter(|s| s.clean).collect();
+    Judged {
+        all: clean.len(),
+        powered: clean.iter().filter(|s| within(s.rms_k)).count(),
+        controlled: clean.iter().filter(|s| s.controlled_k.is_some_and(within)).count(),
+    }
 }
 
 fn show(args: &IdentifyArgs, out: &Identified) {
@@ -346,7 +354,7 @@ fn show(args: &IdentifyArgs, out: &Identified) {
         show_modes(modes);
     }
     for report in &out.heaters {
-        let (ok, all) = judged(report);
+        let Judged { all, powered, controlled } = judged(report);
         say!("");
         say!(
             "{}: fitted to {} stretches with {:.2} K rms; held out: {}",
@@ -358,9 +366,10 @@ fn show(args: &IdentifyArgs, out: &Identified) {
         for s in &report.held_out {
             let kind = if s.clean { "from cold" } else { "warm start" };
             let (low, high) = s.span_c;
+            let controlled = s.controlled_k.map_or(String::new(), |k| format!(", under its own control {k:.2} K"));
             let whole = if s.whole_k != s.rms_k { format!(", all of it {:.2} K", s.whole_k) } else { String::new() };
             say!(
-                "  {}, at {:.0} s: {low:.0} to {high:.0} C in {:.0} s, {kind}: {:.2} K rms{whole}",
+                "  {}, at {:.0} s: {low:.0} to {high:.0} C in {:.0} s, {kind}: {:.2} K rms{controlled}{whole}",
                 s.path.display(),
                 s.at_s,
                 s.seconds,
@@ -371,7 +380,10 @@ fn show(args: &IdentifyArgs, out: &Identified) {
             }
         }
         if all > 0 {
-            say!("  {ok} of {all} heat-ups from cold within {} K", bar_k(report.kind));
+            let bar = bar_k(report.kind);
+            say!(
+                "  {powered} of {all} heat-ups from cold within {bar} K with the logged power, {controlled} under their own control"
+            );
         }
     }
     if let Some(fit) = &out.pressure {
@@ -446,12 +458,12 @@ fn to_json(args: &IdentifyArgs, out: &Identified) -> serde_json::Value {
                 .iter()
                 .map(|s| {
                     json!({"file": s.path.display().to_string(), "at_s": s.at_s, "seconds": s.seconds,
-                           "from_cold": s.clean, "rms_k": s.rms_k, "unplaced_k": s.unplaced_k, "whole_k": s.whole_k, "remark": s.remark})
+                           "from_cold": s.clean, "rms_k": s.rms_k, "unplaced_k": s.unplaced_k, "controlled_k": s.controlled_k, "whole_k": s.whole_k, "remark": s.remark})
                 })
                 .collect();
-            let (within, judged) = judged(h);
+            let Judged { all, powered, controlled } = judged(h);
             json!({"heater": h.name, "fit_rms_k": h.fit.rms_k, "held_out_is": h.held_out_is, "held_out": held,
-                   "bar_k": bar_k(h.kind), "within_bar": within, "judged": judged})
+                   "bar_k": bar_k(h.kind), "within_bar": powered, "within_bar_controlled": controlled, "judged": all})
         })
         .collect();
     json!({

@@ -10,7 +10,7 @@ use drydock_identify::pressure::PressureFit;
 use drydock_plant::Machine;
 
 use super::modes::Modes;
-use super::{Identified, judged};
+use super::{Identified, Judged, judged};
 
 const WIDE: f64 = 1080.0;
 
@@ -84,20 +84,20 @@ fn spectrum(body: &mut String, title: String, measured: Vec<(f64, f64)>, model: 
 }
 
 fn heater_part(body: &mut String, report: &HeaterReport) {
-    let (ok, all) = judged(report);
+    let Judged { all, powered, controlled } = judged(report);
     let _ = write!(
         body,
-        "<h2>{}</h2>\n<p>Fitted with {:.2} K rms. Held out: {}; {ok} of {all} heat-ups from cold are within {} K.</p>\n",
+        "<h2>{}</h2>\n<p>Fitted with {:.2} K rms. Held out: {}; {powered} of {all} heat-ups from cold are within {} K with the logged power, {controlled} under their own control.</p>\n",
         escape(&report.name),
         report.fit.rms_k,
         report.held_out_is,
         bar_k(report.kind)
     );
-    body.push_str("<table class=\"summary\">\n<tr><th>held out</th><th>from cold</th><th>s</th><th>C</th><th>rms, K</th><th>all of it, K</th><th></th></tr>\n");
+    body.push_str("<table class=\"summary\">\n<tr><th>held out</th><th>from cold</th><th>s</th><th>C</th><th>rms, K</th><th>under its own control, K</th><th>all of it, K</th><th></th></tr>\n");
     for s in &report.held_out {
         let _ = writeln!(
             body,
-            "<tr><th>{} at {:.0} s</th><td>{}</td><td>{:.0}</td><td>{:.0} to {:.0}</td><td>{:.2}</td><td>{:.2}</td><td>{}</td></tr>",
+            "<tr><th>{} at {:.0} s</th><td>{}</td><td>{:.0}</td><td>{:.0} to {:.0}</td><td>{:.2}</td><td>{}</td><td>{:.2}</td><td>{}</td></tr>",
             escape(&s.path.display().to_string()),
             s.at_s,
             if s.clean { "yes" } else { "no" },
@@ -105,6 +105,7 @@ fn heater_part(body: &mut String, report: &HeaterReport) {
             s.span_c.0,
             s.span_c.1,
             s.rms_k,
+            s.controlled_k.map_or(String::new(), |k| format!("{k:.2}")),
             s.whole_k,
             escape(&s.remark)
         );

@@ -39,24 +39,47 @@ pub struct HeaterFit {
 
 /// What the heater does in a window: the temperature at its sensor at each sample, degrees C.
 pub fn predict(heater: &Heater, window: &Window) -> Vec<f64> {
-    let mut bench = Bench::new(heater, window.ambient_c);
-    let (body, element, round) = start(heater, window);
-    bench.place(body, window.start_c, element, round);
+    let mut bench = at_start(heater, window);
     if window.lead_s > 0.0 {
         bench.hold(window.lead_s, window.samples[0].duty, 0.0, 0.0);
     }
+    let mut powers = powers(window);
+    let (mut left_s, mut duty) = powers.next().unwrap_or_default();
     let mut out = Vec::with_capacity(window.samples.len());
     out.push(bench.sensor_c());
-    for (i, pair) in window.samples.windows(2).enumerate() {
-        let (a, b) = (&pair[0], &pair[1]);
-        let duty = match window.leaps.iter().find(|(at, _)| *at == i) {
-            Some((_, share)) => share * a.duty + (1.0 - share) * b.duty,
-            None => mean_duty(&window.samples, i),
-        };
-        bench.hold(b.t_s - a.t_s, duty, a.fan.unwrap_or(0.0), 0.0);
+    for pair in window.samples.windows(2) {
+        let (mut until_s, fan) = (pair[1].t_s - pair[0].t_s, pair[0].fan.unwrap_or(0.0));
+        while left_s < until_s {
+            bench.hold(left_s, duty, fan, 0.0);
+            until_s -= left_s;
+            (left_s, duty) = powers.next().unwrap_or((f64::INFINITY, duty));
+        }
+        bench.hold(until_s, duty, fan, 0.0);
+        left_s -= until_s;
         out.push(bench.sensor_c());
     }
     out
+}
+
+/// What acts from the first sample on: for how long, s, and the power.
+fn powers(window: &Window) -> impl Iterator<Item = (f64, f64)> {
+    let of_pair = |(i, pair): (usize, &[Sample])| {
+        let dt = pair[1].t_s - pair[0].t_s;
+        match window.leap_share(i) {
+            Some(share) => [(share * dt, pair[0].duty), ((1.0 - share) * dt, pair[1].duty)],
+            None => [(dt, mean_duty(&window.samples, i)), (0.0, 0.0)],
+        }
+    };
+    let delay = (window.delay_s, window.samples[0].duty);
+    std::iter::once(delay).chain(window.samples.windows(2).enumerate().flat_map(of_pair))
+}
+
+/// The heater as the window finds it.
+pub(super) fn at_start(heater: &Heater, window: &Window) -> Bench {
+    let mut bench = Bench::new(heater, window.ambient_c);
+    let (body, element, round) = start(heater, window);
+    bench.place(body, window.start_c, element, round);
+    bench
 }
 
 /// Mean power between sample `i` and the next. The power is told at the two ends only. In between a controller goes

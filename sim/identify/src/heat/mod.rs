@@ -3,9 +3,13 @@
 pub mod fit;
 pub mod read;
 pub mod report;
+pub mod under_control;
 pub mod window;
 
 use std::path::PathBuf;
+
+use drydock_host::config::Config;
+use drydock_host::thermal::control::Control;
 
 /// One moment of a heater.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +36,20 @@ pub struct Trace {
     pub breaks: Vec<usize>,
     /// Coldest air that the file tells of, degrees C.
     pub ambient_c: Option<f64>,
+    /// How much later than its row a power acts on the temperature of a row, s: what is logged is decided, and acts a report
+    /// later; the temperature was read half a report before.
+    pub delay_s: f64,
+    /// How the machine held the target then, where its configuration is known.
+    pub control: Option<Control>,
     /// What is odd about the trace, for people.
     pub flags: Vec<String>,
+}
+
+impl Trace {
+    /// Takes the heater's control from its section of a printer.cfg, unless the file told it. What is missing or wrong there
+    /// is not for here: the trace is then judged without.
+    pub fn controlled_by(&mut self, config: &Config) {
+        let section = config.section(&self.heater).or(config.section(&format!("heater_generic {}", self.heater)));
+        self.control = self.control.or(section.and_then(|s| Control::load(&s).ok()));
+    }
 }

@@ -8,6 +8,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use drydock_host::config::{Config, MapSource};
+use drydock_host::thermal::REPORT_TIME_S;
+
 use super::{Sample, Trace};
 use crate::refusal::{self, Refusal};
 
@@ -34,7 +37,19 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Trace>, Refusal> {
     if traces.is_empty() {
         return Err(Refusal::file(path, "tells no heater with temperature and power; is it the right file?"));
     }
+    if let Some(text) = logged_config(text) {
+        let name = format!("printer.cfg in {}", path.display());
+        let (config, _) = Config::parse_lenient(&MapSource::new([(name.as_str(), text)]), &name);
+        traces.iter_mut().for_each(|trace| trace.controlled_by(&config));
+    }
     Ok(traces)
+}
+
+/// The configuration that klippy wrote into its log.
+pub fn logged_config(log: &str) -> Option<&str> {
+    let (_, after) = log.split_once("===== Config file =====")?;
+    let (config, _) = after.split_once("\n=======")?;
+    Some(config.trim_start_matches(['\r', '\n']))
 }
 
 /// A heater as a file has it, before anything is concluded.
@@ -43,8 +58,12 @@ struct Raw {
     heater: String,
     rows: Vec<Row>,
     ambient_c: Option<f64>,
+    delay_s: f64,
     flags: Vec<String>,
 }
+
+/// See [`Trace::delay_s`]: what Klipper tells of a heater is the temperature that it read last and the power that it decided on.
+const KLIPPER_DELAY_S: f64 = 1.5 * REPORT_TIME_S;
 
 #[derive(Clone, Copy)]
 struct Row {
@@ -107,9 +126,11 @@ fn stats(path: &Path, text: &str) -> Result<Vec<Raw>, Refusal> {
                 coldest = coldest.min(temp_c);
             }
             let target_c = field(whose, "target")?;
-            let raw = heaters
-                .entry((*whose).to_string())
-                .or_insert_with(|| Raw { heater: (*whose).into(), ..Raw::default() });
+            let raw = heaters.entry((*whose).to_string()).or_insert_with(|| Raw {
+                heater: (*whose).into(),
+                delay_s: KLIPPER_DELAY_S,
+                ..Raw::default()
+            });
             raw.rows.push(Row { line: i + 1, t_s, temp_c, target_c, duty: Some(duty), fan: None, busy });
         }
     }
@@ -166,7 +187,7 @@ fn moonraker(path: &Path, text: &str) -> Result<Vec<Raw>, Refusal> {
         if powers.len() != temperatures.len() || targets.is_some_and(|t| t.len() != temperatures.len()) {
             return Err(Refusal::file(path, format!("{name}: temperatures, targets and powers differ in length")));
         }
-        let mut raw = Raw { heater: name.clone(), ..Raw::default() };
+        let mut raw = Raw { heater: name.clone(), delay_s: KLIPPER_DELAY_S, ..Raw::default() };
         for (i, temp) in temperatures.iter().enumerate() {
             // Before the printer was ready the store holds null.
             let Some(temp_c) = temp.as_f64() else { continue };
@@ -382,7 +403,9 @@ fn rows_of(
             Some(at) => duty_scale(path, body, at, columns[at].0, split)?,
             None => 1.0,
         };
-        let mut raw = Raw { heater: whose.clone(), ..Raw::default() };
+        // Only Klipper's Stats have these columns.
+        let delay_s = if place.or(queue).is_some() { KLIPPER_DELAY_S } else { 0.0 };
+        let mut raw = Raw { heater: whose.clone(), delay_s, ..Raw::default() };
         if unit != Unit::Celsius {
             raw.flags.push(format!("temperatures are in {unit:?}, by the header: turned into degrees C"));
         }
@@ -464,7 +487,7 @@ const SHORTEST: usize = 20;
 impl Raw {
     /// The trace with all that is wrong with it said. `None`: a heater that was never touched.
     fn checked(self, path: &Path) -> Result<Option<Trace>, Refusal> {
-        let Raw { heater, rows, ambient_c, mut flags } = self;
+        let Raw { heater, rows, ambient_c, delay_s, mut flags } = self;
         let heater = klipper_name(&heater);
         let refuse = |line: Option<usize>, why: String| Refusal { path: path.to_path_buf(), line, why };
         let first = rows.iter().position(|r| r.temp_c != 0.0).unwrap_or(rows.len());
@@ -526,7 +549,7 @@ impl Raw {
                 busy,
             })
             .collect();
-        Ok(Some(Trace { path: path.to_path_buf(), heater, samples, breaks, ambient_c, flags }))
+        Ok(Some(Trace { path: path.to_path_buf(), heater, samples, breaks, ambient_c, delay_s, control: None, flags }))
     }
 }
 

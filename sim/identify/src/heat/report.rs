@@ -6,6 +6,7 @@ use drydock_plant::heater::{Body, Heater};
 
 use super::Trace;
 use super::fit::{self, HeaterFit};
+use super::under_control;
 use super::window::{self, Kind, Window};
 
 /// A window with what the twin makes of it.
@@ -22,7 +23,9 @@ pub struct Scored {
     pub rms_k: f64,
     /// The same with each leap of the power in the middle of its second: see [`fit::align`].
     pub unplaced_k: f64,
-    /// The same over all of it: a chamber warms for an hour, a print blows, a door opens.
+    /// The same where the twin controls the heater itself and gets the targets only: see [`under_control`].
+    pub controlled_k: Option<f64>,
+    /// As `rms_k`, over all of it: a chamber warms for an hour, a print blows, a door opens.
     pub whole_k: f64,
     /// How long before the first sample the power came on, s, as its climb shows: see [`fit::align`].
     pub lead_s: f64,
@@ -156,6 +159,9 @@ fn scored(heater: &Heater, window: &Window, trace: &Trace, from: usize, kind: Ki
     let begin_s = curve.first().map_or(0.0, |c| c.0);
     let heats = |(c, s): &(&(f64, f64, f64), &super::Sample)| c.0 - begin_s <= HEAT_UP_S && !s.busy;
     let heat_up = curve.iter().zip(&window.samples[from..]).take_while(heats).count().max(1);
+    let controlled = trace.control.and_then(|control| under_control::predict(heater, &control, trace, &aligned));
+    let controlled_k = controlled
+        .map(|t| fit::rms(&t[from..from + heat_up], window.samples[from..from + heat_up].iter().map(|s| s.temp_c)));
     let (rms_k, whole_k) = (error(&curve[..heat_up]), error(&curve));
     let remark = if rms_k > bar_k(kind) { remark(&curve, window) } else { String::new() };
     Scored {
@@ -166,6 +172,7 @@ fn scored(heater: &Heater, window: &Window, trace: &Trace, from: usize, kind: Ki
         clean: window.clean,
         rms_k,
         unplaced_k: error(&curve_of(window)[..heat_up]),
+        controlled_k,
         whole_k,
         lead_s: aligned.lead_s,
         curve,

@@ -48,6 +48,8 @@ pub struct Window {
     pub ambient_c: f64,
     /// It starts cold and before any print: nothing that the recording does not tell is likely to cool.
     pub clean: bool,
+    /// As the trace has it.
+    pub delay_s: f64,
     /// How long before the first sample the power came on, s, where the recording begins with it on.
     pub lead_s: f64,
     /// Where the power leaps between two samples because the target did: the place of the first, and the share of the
@@ -63,6 +65,11 @@ impl Window {
     /// The recording begins with the power on.
     pub fn first_is_on(&self) -> bool {
         self.samples[0].duty > 0.5
+    }
+
+    /// How long after sample `i` the power leaps, as a share of the time to the next, if it does.
+    pub fn leap_share(&self, i: usize) -> Option<f64> {
+        self.leaps.iter().find(|(at, _)| *at == i).map(|(_, share)| *share)
     }
 
     /// Lowest and highest temperature, degrees C.
@@ -122,6 +129,7 @@ fn window(index: usize, trace: &Trace, kind: Kind, from: usize, to: usize) -> Op
         start_duty,
         ambient_c: if cold { start_c } else { ambient_c },
         clean: cold,
+        delay_s: trace.delay_s,
         lead_s: 0.0,
         leaps: leaps(rest),
     };
