@@ -5,7 +5,8 @@
 //! the virtual MCU takes the same bytes at the same clocks, and everything that both said of their positions must be
 //! the same. With `--times`, the emulator leaves a line `TICK wake` for each tick at which the image asked to be woken and a
 //! line `TICK PIN LEVEL` for each edge. The image must ask for the very ticks of the virtual MCU's steps, and each edge must
-//! come then or a little later. `scripts/emulation.sh` runs this on every board.
+//! come then or a little later. `scripts/emulation.sh` runs this on every board. With `--other-firmware` the image may be any
+//! that speaks the protocol: only its positions and edges are looked at, against the program.
 
 use drydock_host::mcu::{Arg, Mcu, McuStepper, QueueId, StepperPins};
 use drydock_host::reactor::Reactor;
@@ -14,7 +15,7 @@ use drydock_protocol::vlq::Reader;
 use drydock_protocol::{Catalogue, Dictionary, Value};
 use drydock_virtual_mcu::{McuConfig, Pin, VirtualMcu, Wires};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::rc::Rc;
@@ -45,6 +46,7 @@ fn run() -> Result<(), Failure> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let pins = take(&mut args, "--pins").unwrap_or("PA0,PA1,PB0,PB1,PC0,PC1".into());
     let times = take(&mut args, "--times");
+    let other_firmware = args.iter().position(|arg| arg == "--other-firmware").map(|at| args.remove(at)).is_some();
     let pins: Vec<&str> = pins.split(',').collect();
 
     let mut chip = Emulator::start(&args)?;
@@ -85,6 +87,14 @@ fn run() -> Result<(), Failure> {
     );
     let (sent, received) = chip.stop()?;
 
+    let step_clocks: Vec<Vec<u32>> = wanted.into_iter().map(|queued| queued.step_clocks).collect();
+    if let Some(times) = &times {
+        let pins = pairs.iter().map(|(pin, _)| gpio(pin)).collect::<Result<Vec<Pin>, Failure>>()?;
+        compare_times(&std::fs::read_to_string(times)?, &pins, &step_clocks)?;
+    }
+    if other_firmware {
+        return Ok(());
+    }
     let mut twin = Twin::new(freq as u32);
     if twin.mcu.dictionary().version != version {
         return Err(format!("the image is {version}, the virtual MCU {}", twin.mcu.dictionary().version).into());
@@ -95,11 +105,18 @@ fn run() -> Result<(), Failure> {
     if said != twin_said || said.len() < steppers.len() {
         return Err(format!("positions by the image {said:?}, by the virtual MCU {twin_said:?}").into());
     }
-    println!("virtual MCU, the same bytes: positions {twin_said:?}, identical");
-    if let Some(times) = times {
-        compare_times(&std::fs::read_to_string(times)?, &twin)?;
+    let made: usize = step_clocks.iter().map(Vec::len).sum();
+    if twin.steps() != step_clocks {
+        return Err("the virtual MCU made a step at another tick than the program has it".into());
     }
+    println!("virtual MCU, the same bytes: positions {twin_said:?}, identical; {made} steps, each at its tick");
     Ok(())
+}
+
+/// The number of a pin that is called by it: `gpio10`.
+fn gpio(name: &str) -> Result<Pin, Failure> {
+    let number = name.strip_prefix("gpio").and_then(|number| number.parse().ok());
+    number.ok_or_else(|| format!("--times is for chips whose pins are called gpio0, gpio1, ..: {name}").into())
 }
 
 /// Takes an option and its value out of the arguments before the emulator's command.
@@ -118,6 +135,8 @@ struct Queued {
     end_clock: u64,
     position: i64,
     steps: u64,
+    /// When each step is due, 32 bits.
+    step_clocks: Vec<u32>,
 }
 
 /// One command of the program, and the clock of the first step that it has a part in.
@@ -134,7 +153,7 @@ const RESET_CLOCK: &str = "reset_step_clock oid=%c clock=%u";
 /// Runs of steps that speed up and slow down, to and fro.
 fn queue(program: &mut Vec<ProgramStep>, oid: u8, start_clock: u64, interval: u32) -> Queued {
     let oid = i64::from(oid);
-    let mut queued = Queued { end_clock: start_clock, position: 0, steps: 0 };
+    let mut queued = Queued { end_clock: start_clock, position: 0, steps: 0, step_clocks: vec![] };
     program.push(ProgramStep { first_clock: 0, format: RESET_CLOCK, args: vec![oid, i64::from(start_clock as u32)] });
     for number in 0..COMMANDS {
         let dir = (number / 7) % 3 != 0;
@@ -144,6 +163,11 @@ fn queue(program: &mut Vec<ProgramStep>, oid: u8, start_clock: u64, interval: u3
             program.push(ProgramStep { first_clock, format: SET_DIR, args: vec![oid, i64::from(dir)] });
         }
         program.push(ProgramStep { first_clock, format: QUEUE_STEP, args: vec![oid, i64::from(interval), count, add] });
+        let mut due = queued.end_clock;
+        for step in 0..count {
+            due = due.saturating_add_signed(i64::from(interval) + add * step);
+            queued.step_clocks.push(due as u32);
+        }
         let ticks = count * i64::from(interval) + add * (count * (count - 1) / 2);
         queued.end_clock = queued.end_clock.saturating_add_signed(ticks);
         queued.position += if dir { count } else { -count };
@@ -320,10 +344,13 @@ impl Twin {
         }
     }
 
-    /// Clock of each step of one pin, 32 bits.
-    fn steps(&self, pin: Pin) -> Vec<u32> {
-        let of_pin = self.bench.0.iter().filter(|(_, at)| *at == pin);
-        of_pin.map(|(at_ns, _)| self.mcu.oscillator().tick_at(*at_ns) as u32).collect()
+    /// Clock of each step, 32 bits, by pin.
+    fn steps(&self) -> Vec<Vec<u32>> {
+        let mut by_pin: BTreeMap<Pin, Vec<u32>> = BTreeMap::new();
+        for (at_ns, pin) in &self.bench.0 {
+            by_pin.entry(*pin).or_default().push(self.mcu.oscillator().tick_at(*at_ns) as u32);
+        }
+        by_pin.into_values().collect()
     }
 }
 
@@ -345,9 +372,9 @@ fn positions_said(dictionary: &Dictionary, received: &[u8]) -> Result<Vec<(i64, 
     Ok(said)
 }
 
-/// Holds what the emulator saw against the virtual MCU's steps. A tick is asked for as the virtual MCU has it, unless it
+/// Holds what the emulator saw against the program. Each step's very tick is asked for, unless it
 /// comes while the interrupt of an earlier one is at work, which then sees to both. No edge is early or missing.
-fn compare_times(seen: &str, twin: &Twin) -> Result<(), Failure> {
+fn compare_times(seen: &str, pins: &[Pin], step_clocks: &[Vec<u32>]) -> Result<(), Failure> {
     let (mut rising, mut wakes): (Vec<(f64, Pin)>, BTreeSet<u32>) = Default::default();
     for line in seen.lines() {
         match *line.split_whitespace().collect::<Vec<_>>() {
@@ -357,12 +384,8 @@ fn compare_times(seen: &str, twin: &Twin) -> Result<(), Failure> {
             _ => return Err(format!("neither an edge nor a wake: {line}").into()),
         }
     }
-    let mut pins: Vec<Pin> = twin.bench.0.iter().map(|(_, pin)| *pin).collect();
-    pins.sort_unstable();
-    pins.dedup();
-    for pin in pins {
-        let steps = twin.steps(pin);
-        let seen: Vec<f64> = rising.iter().filter(|(_, at)| *at == pin).map(|(tick, _)| *tick).collect();
+    for (pin, steps) in pins.iter().zip(step_clocks) {
+        let seen: Vec<f64> = rising.iter().filter(|(_, at)| at == pin).map(|(tick, _)| *tick).collect();
         if seen.len() != steps.len() {
             return Err(format!("pin {pin}: {} steps seen, {} made", seen.len(), steps.len()).into());
         }
@@ -371,7 +394,7 @@ fn compare_times(seen: &str, twin: &Twin) -> Result<(), Failure> {
         if let Some(step) = joined.iter().find(|step| !is_joined(step)) {
             return Err(format!("pin {pin}: the image did not ask for the step at tick {step}").into());
         }
-        let late: Vec<f64> = seen.iter().zip(&steps).map(|(seen, step)| seen - f64::from(*step)).collect();
+        let late: Vec<f64> = seen.iter().zip(steps).map(|(seen, step)| seen - f64::from(*step)).collect();
         let (least, most) = late.iter().fold((f64::MAX, f64::MIN), |(a, b), late| (a.min(*late), b.max(*late)));
         println!(
             "pin {pin}: {} steps, {} asked for at the very tick and {} seen to with an earlier one; edges {least:.2} to {most:.2} ticks later",

@@ -59,6 +59,9 @@ fn number(path: &Path, line: usize, what: &str, text: &str) -> Result<f64, Refus
 /// A height of more than this is no bed, mm.
 const NO_BED_MM: f64 = 20.0;
 
+/// A plane with two bows has five numbers; a grid of three by three tells them.
+const LEAST_POINTS: usize = 9;
+
 fn grid(
     path: &Path,
     name: &str,
@@ -90,6 +93,9 @@ fn grid(
             };
             points_mm.push([at(0, i, columns), at(1, j, rows.len()), z]);
         }
+    }
+    if points_mm.len() < LEAST_POINTS {
+        return Err(Refusal::file(path, format!("mesh {name}: {} probed points are too few", points_mm.len())));
     }
     let mut flags = Vec::new();
     if points_mm.len() < columns * rows.len() {
@@ -303,5 +309,9 @@ mod tests {
         assert!(refuse("hello\n").contains("no [bed_mesh"));
         let zeros = "[bed_mesh a]\npoints = \n 0, 0, 0\n 0, 0, 0\n 0, 0, 0\nmin_x=0\nmax_x=1\nmin_y=0\nmax_y=1\n";
         assert!(refuse(zeros).contains("nothing was probed"));
+        let head =
+            "RepRapFirmware height map file v2\naxis0,axis1,min0,max0,min1,max1,radius,spacing0,spacing1,num0,num1\n";
+        let unreached = format!("{head}X,Y,0,40,0,40,-1,20,20,3,3\n0,0,0\n0.1,0.2,0.1\n0.1,0.1,0.3\n");
+        assert!(refuse(&unreached).contains("6 probed points are too few"));
     }
 }
