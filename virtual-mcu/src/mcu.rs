@@ -17,7 +17,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use drydock_firmware::{BoardFacts, Firmware, Pin};
-use drydock_protocol::{Constant, Dictionary};
+use drydock_protocol::{Constant, Deframer, Dictionary};
 
 /// How one micro-controller is built.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,7 @@ pub struct VirtualMcu {
     config: McuConfig,
     dictionary: Dictionary,
     firmware: Firmware,
+    deframer: Deframer,
     silicon: Silicon,
     /// The chip is taken until then.
     free_tick: u64,
@@ -100,7 +101,8 @@ impl VirtualMcu {
             lights: Vec::new(),
             oscillator,
         };
-        let mut mcu = Self { config, dictionary, firmware: Firmware::new(), silicon, free_tick: 0, restarts: 0 };
+        let (firmware, deframer) = (Firmware::new(), Deframer::new());
+        let mut mcu = Self { config, dictionary, firmware, deframer, silicon, free_tick: 0, restarts: 0 };
         mcu.firmware.start(&mut VirtualBoard { silicon: &mut mcu.silicon, wires: &mut NoWires });
         mcu
     }
@@ -263,7 +265,7 @@ impl VirtualMcu {
         }
         self.silicon.now_ns = self.silicon.now_ns.max(at_ns);
         let mut board = VirtualBoard { silicon: &mut self.silicon, wires };
-        self.firmware.rx(&mut board, bytes);
+        self.firmware.rx(&mut board, &mut self.deframer, bytes);
         if self.firmware.has_tasks() {
             self.firmware.run_tasks(&mut board);
         }
@@ -288,7 +290,7 @@ impl VirtualMcu {
                 wires.output(now_ns, number as Pin, false);
             }
         }
-        self.firmware = Firmware::new();
+        (self.firmware, self.deframer) = (Firmware::new(), Deframer::new());
         let mut board = VirtualBoard { silicon, wires };
         self.firmware.start(&mut board);
         self.firmware.announce(&mut board);

@@ -1,6 +1,6 @@
 //! One micro-controller's state and its entry points: bytes in, timers, tasks.
 //!
-//! On a chip, the timer interrupt calls [`Firmware::timer_irq`] and the main loop calls [`Firmware::rx`] and
+//! On a chip, the timer interrupt calls [`Firmware::timer_irq`] and the main loop calls what [`Firmware::rx`] consists of and
 //! [`Firmware::run_tasks`]; the virtual MCU calls the same, each at its own simulated time. Handlers that run in timer
 //! context never send: they leave a mark for their task.
 
@@ -10,7 +10,7 @@ use crate::link::Link;
 use crate::objects::Objects;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next, Timers, is_before};
-use drydock_protocol::block::{CONTENT_MAX, Event};
+use drydock_protocol::block::{Deframer, Event};
 use drydock_protocol::vlq::Reader;
 
 /// Constant `STATS_SUMSQ_BASE`: the squares of task times are counted in units of so many ticks squared.
@@ -33,11 +33,6 @@ impl<B: Board> Mcu<B> {
         firmware.start(&mut board);
         firmware.announce(&mut board);
         Self { board, firmware }
-    }
-
-    /// Takes bytes that came from the host and executes each block that they complete.
-    pub fn rx(&mut self, bytes: &[u8]) {
-        self.firmware.rx(&mut self.board, bytes);
     }
 
     /// Runs every timer that is due; the clock at which the next one is.
@@ -82,39 +77,7 @@ pub struct Firmware {
     /// Time behind which a running timer is given up, 1 ms.
     late_ticks: u32,
     stuck: u32,
-    inbox: Inbox,
     stats: Stats,
-}
-
-/// The block that is being executed.
-#[derive(Clone, Copy, Debug)]
-struct Inbox {
-    content: [u8; CONTENT_MAX],
-    /// The next command's first byte, and the end of the last one.
-    start: usize,
-    end: usize,
-}
-
-impl Default for Inbox {
-    fn default() -> Self {
-        Self { content: [0; CONTENT_MAX], start: 0, end: 0 }
-    }
-}
-
-impl Inbox {
-    fn new(content: &[u8]) -> Self {
-        let mut inbox = Self { end: content.len(), ..Self::default() };
-        inbox.content[..content.len()].copy_from_slice(content);
-        inbox
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.content[self.start..self.end]
-    }
-
-    fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -144,45 +107,43 @@ impl Firmware {
         self.link.starting(board);
     }
 
-    /// Takes bytes that came from the host and executes each block that they complete.
-    pub fn rx<B: Board>(&mut self, board: &mut B, bytes: &[u8]) {
+    /// Takes bytes that came from the host and executes each block that they complete. `deframer` holds what is no block yet.
+    pub fn rx<B: Board>(&mut self, board: &mut B, deframer: &mut Deframer, bytes: &[u8]) {
         let mut input = bytes;
-        while self.rx_step(board, &mut input) {}
+        while let Some(event) = deframer.next(&mut input) {
+            let mut commands = self.take(event);
+            while !commands.is_empty() {
+                commands = self.execute(board, commands);
+            }
+            self.acknowledge(board);
+        }
     }
 
-    /// Does a little of [`Firmware::rx`]: finds one block in `input`, executes one command of the block that was found,
-    /// or acknowledges it. False once there is nothing more to do. Between two of these a chip lets the timers run.
-    pub fn rx_step<B: Board>(&mut self, board: &mut B, input: &mut &[u8]) -> bool {
-        if !self.inbox.is_empty() {
-            self.execute(board);
-        } else {
-            match self.link.deframer.next(input) {
-                None => return false,
-                Some(Event::Bad) => {}
-                Some(Event::Block(block)) => {
-                    let (seq, inbox) = (block.seq, Inbox::new(block.content));
-                    if self.link.accept(seq) {
-                        self.inbox = inbox;
-                    }
-                }
+    /// The commands of a block that is in its turn. A chip finds blocks itself, and does with each what [`Firmware::rx`] does:
+    /// between any two of these calls it lets the timers run.
+    pub fn take<'a>(&mut self, event: Event<'a>) -> &'a [u8] {
+        match event {
+            Event::Block(block) if self.link.accept(block.seq) => block.content,
+            _ => &[],
+        }
+    }
+
+    /// Executes the first command and returns the rest.
+    pub fn execute<'a, B: Board>(&mut self, board: &mut B, commands: &'a [u8]) -> &'a [u8] {
+        let mut reader = Reader::new(commands);
+        match commands::execute(self, board, &mut reader) {
+            Ok(()) => reader.rest(),
+            Err(reason) => {
+                self.shut_down(board, reason);
+                self.run_tasks(board);
+                &[]
             }
         }
-        if self.inbox.is_empty() {
-            self.link.acknowledge(board);
-        }
-        true
     }
 
-    fn execute<B: Board>(&mut self, board: &mut B) {
-        let inbox = self.inbox;
-        let mut reader = Reader::new(inbox.rest());
-        let result = commands::execute(self, board, &mut reader);
-        self.inbox.start = inbox.end - reader.rest().len();
-        if let Err(reason) = result {
-            self.inbox = Inbox::default();
-            self.shut_down(board, reason);
-            self.run_tasks(board);
-        }
+    /// Answers what was taken: with the next number after a good block, with the same again after any other.
+    pub fn acknowledge<B: Board>(&mut self, board: &mut B) {
+        self.link.acknowledge(board);
     }
 
     /// The clock at which the next timer is due.

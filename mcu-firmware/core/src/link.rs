@@ -5,12 +5,11 @@
 //! acknowledgement too. A message for which the board has no room is dropped: hosts repeat what they miss.
 
 use crate::board::Board;
-use drydock_protocol::block::{BLOCK_MAX, CONTENT_MAX, Deframer, SEQ_MASK, seal};
+use drydock_protocol::block::{BLOCK_MAX, CONTENT_MAX, SEQ_MASK, seal};
 use drydock_protocol::vlq;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Link {
-    pub deframer: Deframer,
     next_seq: u8,
     /// Messages that found no room.
     pub dropped: u32,

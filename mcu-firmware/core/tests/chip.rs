@@ -104,6 +104,7 @@ impl Board for Chip {
 
 struct Rig {
     mcu: Mcu<Chip>,
+    deframer: Deframer,
     dictionary: Dictionary,
     catalogue: Catalogue,
     seq: u8,
@@ -113,7 +114,7 @@ impl Rig {
     fn new() -> Self {
         let dictionary = drydock_firmware::dictionary(&Default::default());
         let catalogue = Catalogue::new(&dictionary).unwrap();
-        Self { mcu: Mcu::new(Chip::new()), dictionary, catalogue, seq: 0 }
+        Self { mcu: Mcu::new(Chip::new()), deframer: Deframer::new(), dictionary, catalogue, seq: 0 }
     }
 
     /// A stepper (oid 0, pins 10 and 11) with pulses of `pulse_ticks`, and an analog input (oid 1).
@@ -129,6 +130,10 @@ impl Rig {
         rig
     }
 
+    fn rx(&mut self, bytes: &[u8]) {
+        self.mcu.firmware.rx(&mut self.mcu.board, &mut self.deframer, bytes);
+    }
+
     fn send(&mut self, name: &str, args: &[i64]) {
         let values: Vec<_> = args.iter().map(|arg| Value::Int(*arg)).collect();
         self.send_values(name, &values);
@@ -140,7 +145,7 @@ impl Rig {
         let mut block = vec![];
         assert!(frame(self.seq, &content, &mut block));
         self.seq = (self.seq + 1) & 15;
-        self.mcu.rx(&block);
+        self.rx(&block);
         self.mcu.run_tasks();
     }
 
@@ -324,16 +329,19 @@ fn taking_a_block_command_by_command_lets_timers_between_and_ends_the_same() {
     assert!(frame(rig.seq, &content, &mut block));
     let sent = rig.mcu.board.sent.len();
     let mut input = &block[..];
-    let mut steps = 0;
-    while rig.mcu.firmware.rx_step(&mut rig.mcu.board, &mut input) {
-        assert_eq!(rig.mcu.board.sent.len() == sent, steps < 3, "acknowledged after the last command");
-        steps += 1;
-        if steps == 3 {
+    let event = rig.deframer.next(&mut input).expect("a block");
+    let mut commands = rig.mcu.firmware.take(event);
+    for step in 0..3 {
+        if step == 2 {
             rig.mcu.board.now = start.wrapping_add(1000);
             rig.mcu.timer_irq();
         }
+        commands = rig.mcu.firmware.execute(&mut rig.mcu.board, commands);
     }
-    assert_eq!((steps, input.len(), rig.mcu.board.edges.len()), (4, 0, 2));
+    assert_eq!(rig.mcu.board.sent.len(), sent, "acknowledged after the last command");
+    rig.mcu.firmware.acknowledge(&mut rig.mcu.board);
+    assert!(rig.mcu.board.sent.len() > sent, "acknowledged after the last command");
+    assert_eq!((commands.len(), input.len(), rig.mcu.board.edges.len()), (0, 0, 2));
     assert_eq!(rig.mcu.next_timer(), Some(start.wrapping_add(2000)));
 }
 
@@ -342,7 +350,7 @@ proptest! {
     fn any_bytes_are_taken_without_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..20)) {
         let mut rig = Rig::configured(100);
         for chunk in chunks {
-            rig.mcu.rx(&chunk);
+            rig.rx(&chunk);
             rig.mcu.run_tasks();
         }
     }
@@ -357,7 +365,7 @@ proptest! {
             let mut block = vec![];
             prop_assert!(frame(rig.seq, content, &mut block));
             rig.seq = (rig.seq + 1) & 15;
-            rig.mcu.rx(&block);
+            rig.rx(&block);
             rig.mcu.board.now = rig.mcu.board.now.wrapping_add(jump >> 12);
             rig.mcu.timer_irq();
             rig.mcu.run_tasks();

@@ -1,8 +1,8 @@
 //! What every chip's program has around the firmware and its board: the main loop, the state that it shares with the step
 //! interrupt, the bytes to and from the host, the heap, and the guard below the stack.
 //!
-//! The step interrupt runs the firmware's timers. The main loop moves bytes and runs commands and tasks, with that one
-//! interrupt masked while it is inside the firmware, which is one command or one round of the tasks at a time.
+//! The step interrupt runs the firmware's timers. The main loop moves bytes, finds blocks in them and runs commands and tasks, with that
+//! one interrupt masked while it is inside the firmware, which is one command or one round of the tasks at a time.
 #![no_std]
 
 pub mod bytes;
@@ -14,6 +14,7 @@ pub use bytes::ByteQueue;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use cortex_m::peripheral::SCB;
 use drydock_firmware::{Board, Mcu};
+use drydock_protocol::block::Deframer;
 use shared::Shared;
 
 /// What the shell asks of a chip beyond [`Board`]. The step interrupt is the alarm's.
@@ -79,14 +80,19 @@ impl<C: Chip> Shell<C> {
         };
         C::unmask();
         self.locked(|_| ());
-        let mut bytes = [0; 64];
+        let (mut bytes, mut deframer) = ([0; 64], Deframer::new());
         loop {
             C::feed_watchdog();
             port.poll();
             let count = self.rx.pop(&mut bytes);
             let mut input = &bytes[..count];
-            while count > 0 && self.locked(|mcu| mcu.firmware.rx_step(&mut mcu.board, &mut input)) {
-                port.poll();
+            while let Some(event) = deframer.next(&mut input) {
+                let mut commands = self.locked(|mcu| mcu.firmware.take(event));
+                while !commands.is_empty() {
+                    commands = self.locked(|mcu| mcu.firmware.execute(&mut mcu.board, commands));
+                    port.poll();
+                }
+                self.locked(|mcu| mcu.firmware.acknowledge(&mut mcu.board));
             }
             let has_tasks = self.tasks.load(Relaxed);
             if has_tasks || count > 0 {
