@@ -14,8 +14,8 @@ for tool in "chromium:$browser" "node:$(command -v node || true)" "playwright-co
   [ -n "${tool#*:}" ] || { echo "web-test: skipped, ${tool%%:*} is missing; run scripts/setup-ci.sh web" >&2; exit 3; }
 done
 
-scripts/web.sh --out "$build_dir/web"
 mkdir -p "$shots"
 cargo run --quiet --locked -p drydock-view-model --example make_beads -- 2400 "$shots/run.drydock"
+scripts/web.sh --out "$build_dir/web" "$shots/run.drydock" "$shots/run.drydock"
 SITE="$build_dir/web" RECORDING="$shots/run.drydock" SHOTS="$shots" BROWSER="$browser" \
   node --test sim/viewer/web/test/page.test.mjs

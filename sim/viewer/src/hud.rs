@@ -5,7 +5,7 @@ use crate::scene::{Comparing, Session, View};
 use bevy::camera::visibility::RenderLayers;
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
-use bevy_egui::{EguiContexts, EguiPrimaryContextPass, PrimaryEguiContext};
+use bevy_egui::{EguiContext, EguiContexts, EguiPreUpdateSet, EguiPrimaryContextPass, PrimaryEguiContext};
 #[cfg(not(target_arch = "wasm32"))]
 use drydock_view_model::Document;
 use drydock_view_panels::{Action, CompareView, FrameFacts, Theme, Ui, ViewState};
@@ -27,7 +27,9 @@ pub struct HudPlugin;
 
 impl Plugin for HudPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Panels>().add_systems(EguiPrimaryContextPass, panels);
+        app.init_resource::<Panels>()
+            .add_systems(PreUpdate, fonts.before(EguiPreUpdateSet::BeginPass))
+            .add_systems(EguiPrimaryContextPass, panels);
         #[cfg(feature = "native")]
         app.add_plugins(crate::tuning::TuningPlugin);
     }
@@ -42,6 +44,11 @@ pub fn camera(rendering: &Rendering) -> impl Bundle {
         RenderLayers::none(),
         rendering.msaa,
     )
+}
+
+/// The first frame wants them.
+fn fonts(mut contexts: Query<&mut EguiContext, Added<EguiContext>>) {
+    contexts.iter_mut().for_each(|mut context| context.get_mut().set_fonts(drydock_view_panels::fonts()));
 }
 
 fn panels(

@@ -70,6 +70,7 @@ fn run(arguments: args::Arguments) -> Result<(), String> {
             Ok(())
         }
         None => {
+            screen()?;
             let paths = [arguments.recording, arguments.second];
             let mut documents: Vec<Document> = paths.iter().flatten().map(open).collect::<Result<_, _>>()?;
             #[cfg(feature = "native")]
@@ -79,6 +80,20 @@ fn run(arguments: args::Arguments) -> Result<(), String> {
             window::run(documents, stage::Adapter::find()?.rendering())
         }
     }
+}
+
+/// Asked before winit does, which would end the program where there is none.
+#[cfg(not(target_arch = "wasm32"))]
+fn screen() -> Result<(), String> {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if cfg!(target_os = "linux") && !["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"].into_iter().any(is_set) {
+        return Err(
+            "there is no screen here for a window: neither DISPLAY nor WAYLAND_DISPLAY is set; pictures need none: \
+                    drydock-view shot RECORDING -o picture.png"
+                .into(),
+        );
+    }
+    Ok(())
 }
 
 /// The bundled print, without and with input shaping; it is simulated the first time.

@@ -177,17 +177,19 @@ fn look(
     session: Res<Session>,
     view: Res<View>,
     mut cameras: Query<&mut PanOrbitCamera>,
-    mut opened: Local<Option<String>>,
+    mut opened: Local<[Option<String>; 2]>,
 ) {
     // Until the panels have been drawn once nobody knows how large the picture is.
     let (Ok(mut orbit), Some(free)) = (cameras.single_mut(), panels.free) else { return };
     let pictures = if view.compare == Comparing::Beside { 2.0 } else { 1.0 };
     let aspect = free.width() / pictures / free.height().max(1.0);
     let first = session.sides.first();
-    let name = first.map(|side| side.document.name().to_owned());
-    let other = *opened != name;
-    *opened = name;
-    let wanted = panels.state.camera.take().or(other.then_some(Wanted::Iso));
+    let names = [0, 1].map(|nth| session.sides.get(nth).map(|side| side.document.name().to_owned()));
+    let [other, beside] = [0, 1].map(|nth| names[nth].is_some() && opened[nth] != names[nth]);
+    *opened = names;
+    // What is compared gets half of the room.
+    let fit = if other { Some(Wanted::Iso) } else { beside.then_some(Wanted::Fit) };
+    let wanted = panels.state.camera.take().or(fit);
     let nozzle = first.map_or(Vec3::ZERO, |side| Vec3::from_array(side.pose.nozzle_mm.map(|mm| mm as f32)));
     let preset = match wanted {
         None => {

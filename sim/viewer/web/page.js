@@ -16,11 +16,16 @@ const underWay = new Map();
 
 function progress(what, got, all) {
   underWay.set(what, { got, all });
-  const mb = (bytes) => (bytes / 1e6).toFixed(1);
-  const lines = [...underWay].map(([name, { got, all }]) => `${name} ${mb(got)}${all ? ` of ${mb(all)}` : ''} MB`);
-  $('progress').textContent = lines.join(', ');
-  const sum = (of) => [...underWay.values()].reduce((before, item) => before + of(item), 0);
-  $('bar').firstElementChild.style.width = `${(100 * sum((item) => item.got)) / sum((item) => item.all || item.got)}%`;
+  const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+  const text = [...underWay].map(([name, { got, all }]) => `${name} ${size(got)}${all ? ` of ${size(all)}` : ''}`).join(', ');
+  // The card is for the time before anything is open.
+  if ($('card').hidden) return note(text);
+  $('bar').hidden = $('progress').hidden = false;
+  $('progress').textContent = text;
+  // The bar is of those whose length is known.
+  const known = [...underWay.values()].filter((item) => item.all);
+  const sum = (of) => known.reduce((before, item) => before + of(item), 0);
+  $('bar').firstElementChild.style.width = `${known.length && (100 * sum((item) => item.got)) / sum((item) => item.all)}%`;
 }
 
 function note(text, wrong = false) {
@@ -30,6 +35,7 @@ function note(text, wrong = false) {
 }
 
 function fail(error) {
+  underWay.clear();
   note(error.message ?? String(error), true);
   welcome();
 }
@@ -66,13 +72,24 @@ async function fetched(what, address, packing) {
 
 async function unpacked(stream, packing) {
   const [head, body] = stream.tee();
-  const { value } = await head.getReader().read();
+  const reader = head.getReader();
+  // Where nothing can be read, the body says so to who wants all of it.
+  const { value } = await reader.read().catch(() => ({}));
+  // What nobody reads would be kept.
+  reader.cancel().catch(() => {});
   const how = packing(value ?? []);
   return how ? body.pipeThrough(new DecompressionStream(how)) : body;
 }
 
 const gzipped = ([first, second]) => (first === 0x1f && second === 0x8b ? 'gzip' : null);
-const bytes = async (stream) => new Uint8Array(await new Response(stream).arrayBuffer());
+
+/** All of a stream. */
+async function bytes(name, stream) {
+  const all = await new Response(stream).arrayBuffer().catch(() => {
+    throw new Error(`${name} breaks off before its end`);
+  });
+  return new Uint8Array(all);
+}
 
 // ---- The viewer
 
@@ -124,12 +141,12 @@ function show(name, loading, { beside = false, address, at, colour } = {}) {
 function showAddress(address, options = {}) {
   const name = address.split('/').pop();
   const url = new URL(address, location.href).href;
-  show(name, fetched(name, url, gzipped).then(bytes), { ...options, address: url });
+  show(name, fetched(name, url, gzipped).then((stream) => bytes(name, stream)), { ...options, address: url });
 }
 
 function showFiles(files, beside) {
   [...files].slice(0, 2).forEach((file, nth) => {
-    show(file.name, unpacked(file.stream(), gzipped).then(bytes), { beside: beside || nth > 0 });
+    show(file.name, unpacked(file.stream(), gzipped).then((stream) => bytes(file.name, stream)), { beside: beside || nth > 0 });
   });
 }
 
@@ -213,7 +230,7 @@ addEventListener('error', ({ message }) => {
 // ---- Now
 
 if (context()) {
-  ready = viewer();
+  ready = viewer().catch((error) => Promise.reject(new Error(`The viewer was not loaded: ${error.message}`)));
   const [recording, compare, at, colour] = ['recording', 'compare', 'at', 'colour'].map((key) => query.get(key) ?? undefined);
   if (recording) showAddress(recording, { at: Number.isFinite(Number(at)) ? Number(at) : undefined, colour });
   if (recording && compare) showAddress(compare, { beside: true });

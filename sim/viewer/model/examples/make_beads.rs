@@ -42,7 +42,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let text = format!("G1 X{:.3} Y{:.3}", end_mm[0], end_mm[1]);
             writer.push(Command { at_ns: from_ns, line_no, offset: 0, text })?;
             let phase = Move { at_ns: from_ns, duration_ns: side_ns, start_mm, end_mm, ..Move::default() };
-            writer.push(Move { start_v_mm_s: SPEED_MM_S, e_mm: 2.0, line_no, ..phase })?;
+            // The plan gets as far as the nozzle does: inner walls are shorter, and take as long.
+            let way_mm = (0..3).map(|axis| (end_mm[axis] - start_mm[axis]).powi(2)).sum::<f64>().sqrt();
+            writer.push(Move { start_v_mm_s: way_mm / (side_ns as f64 * 1e-9), e_mm: 2.0, line_no, ..phase })?;
             next_side += 1;
         }
         let (from_mm, to_mm) = (place(at_ns).1, place(until_ns).1);

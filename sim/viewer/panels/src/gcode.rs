@@ -107,8 +107,8 @@ impl Gcode {
             let field = TextEdit::singleline(&mut self.query).hint_text("Search").text_color_opt(colour);
             let layout = egui::Layout::right_to_left(egui::Align::Center);
             let response = ui.with_layout(layout, |ui| {
-                down = ui.small_button("⏷").on_hover_text("Find next (Enter)").clicked();
-                up = ui.small_button("⏶").on_hover_text("Find before (Shift Enter)").clicked();
+                down = ui.small_button("▼").on_hover_text("Find next (Enter)").clicked();
+                up = ui.small_button("▲").on_hover_text("Find before (Shift Enter)").clicked();
                 ui.add_sized([ui.available_width(), ui.spacing().interact_size.y], field)
             });
             let response = response.inner;

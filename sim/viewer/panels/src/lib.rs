@@ -34,6 +34,7 @@ mod widgets;
 pub use legend::legend;
 pub use outcome::{Curve, Figure, Outcome, TuningResult};
 pub use state::{Action, Around, Camera, CompareView, FrameFacts, Side, Theme, ViewState};
+pub use theme::fonts;
 
 use drydock_view_model::{Document, Playhead};
 use egui::{
@@ -165,7 +166,7 @@ impl Ui {
                     }
                     if let Some(message) = &facts.message {
                         ui.horizontal_top(|ui| {
-                            if ui.small_button("✖").on_hover_text("Read").clicked() {
+                            if ui.small_button("×").on_hover_text("Read").clicked() {
                                 actions.push(Action::Dismiss);
                             }
                             ui.add(Label::new(message).wrap());

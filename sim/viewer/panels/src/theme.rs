@@ -1,7 +1,10 @@
 //! Colours, distances and type: quiet, dense, the same everywhere.
 
 use crate::state::Theme;
-use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, Style, TextStyle, Vec2, Visuals};
+use egui::{
+    Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Stroke, Style, TextStyle, Vec2, Visuals,
+};
+use std::sync::Arc;
 
 /// Curves, as Okabe and Ito chose them: told apart with any colour vision, on dark and on light.
 pub fn curve(index: usize) -> Color32 {
@@ -43,6 +46,20 @@ pub fn apply(ctx: &egui::Context, theme: Theme) {
         ctx.style_mut_of(egui::Theme::Dark, |style| dress(style, true));
         ctx.style_mut_of(egui::Theme::Light, |style| dress(style, false));
     }
+}
+
+/// The two typefaces that the panels are set in; to be there before the first frame. Those of egui's own set that are
+/// left out are pictures that nothing here shows, and half a megabyte to fetch for a browser.
+pub fn fonts() -> FontDefinitions {
+    let mut fonts = FontDefinitions::empty();
+    let (text, code) = ("Ubuntu Light", "Hack");
+    for (name, data) in [(text, epaint_default_fonts::UBUNTU_LIGHT), (code, epaint_default_fonts::HACK_REGULAR)] {
+        fonts.font_data.insert(name.into(), Arc::new(FontData::from_static(data)));
+    }
+    // What the first has not, the second may have: arrows.
+    fonts.families.insert(FontFamily::Proportional, vec![text.into(), code.into()]);
+    fonts.families.insert(FontFamily::Monospace, vec![code.into(), text.into()]);
+    fonts
 }
 
 fn dress(style: &mut Style, dark: bool) {

@@ -49,7 +49,7 @@ fn names(ui: &mut Ui, doc: &Document, facts: &FrameFacts) {
 
 fn compare(ui: &mut Ui, view: &mut ViewState, facts: &FrameFacts, actions: &mut Vec<Action>) {
     let Some(second) = &facts.second else { return };
-    if ui.small_button("✖").on_hover_text("Close the second recording").clicked() {
+    if ui.small_button("×").on_hover_text("Close the second recording").clicked() {
         actions.push(Action::CloseSecond);
     }
     for (choice, name) in [

@@ -300,6 +300,20 @@ fn files_that_are_dropped_are_opened_and_with_shift_compared() {
 }
 
 #[test]
+fn two_that_are_compared_fit_into_their_halves_and_what_was_turned_stays_turned() {
+    let folder = Folder::new("halves");
+    let [one, two] = ["one.drydock", "two.drydock"].map(|name| recording(&folder, name, 30));
+    let mut hand = Hand::on(&[&one], without_trail());
+    hand.drag(MouseButton::Left, VIEW, VIEW + Vec2::new(80.0, 30.0));
+    let alone = hand.orbit();
+    hand.hold(KeyCode::ShiftLeft, Key::Shift, ButtonState::Pressed);
+    hand.drop_file(&two);
+    let beside = hand.orbit();
+    assert!(beside.target_radius > 1.2 * alone.target_radius, "{} mm", beside.target_radius);
+    assert_eq!((beside.target_yaw, beside.target_pitch), (alone.target_yaw, alone.target_pitch));
+}
+
+#[test]
 fn a_file_that_cannot_be_read_says_why_in_one_line_and_what_is_open_stays_open() {
     let folder = Folder::new("broken");
     let path = recording(&folder, "run.drydock", 30);

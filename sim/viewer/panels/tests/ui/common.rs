@@ -252,7 +252,9 @@ pub fn legend(doc: &mut Document, view: &ViewState) -> Legend {
 pub fn panels(size: Vec2, app: App) -> Harness<'static, App> {
     let builder = Harness::builder().with_size(size).with_step_dt(0.1).with_max_steps(20);
     let renderer = Raster::default();
-    builder.renderer(renderer).build_ui_state(|ui, app: &mut App| app.frame(&ui.ctx().clone()), app)
+    let panels = builder.renderer(renderer).build_ui_state(|ui, app: &mut App| app.frame(&ui.ctx().clone()), app);
+    panels.ctx.set_fonts(drydock_view_panels::fonts());
+    panels
 }
 
 pub fn laptop() -> Harness<'static, App> {

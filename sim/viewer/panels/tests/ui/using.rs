@@ -299,7 +299,7 @@ fn a_second_recording_is_shown_beside_or_as_a_difference() {
     let mut panels = panels(LAPTOP, app);
     press(&mut panels, "Difference");
     assert_eq!(panels.state().view.compare, CompareView::Difference);
-    press(&mut panels, "✖");
+    press(&mut panels, "×");
     assert!(panels.state().actions.contains(&Action::CloseSecond));
 }
 
@@ -418,7 +418,7 @@ fn a_message_goes_when_it_has_been_read() {
     let mut panels = panels(LAPTOP, app);
     panels.run();
     panels.get_by_label("out/printer.cfg is written");
-    press(&mut panels, "✖");
+    press(&mut panels, "×");
     assert_eq!(panels.state().actions, [Action::Dismiss]);
 }
 
