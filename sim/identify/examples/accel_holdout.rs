@@ -7,9 +7,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use drydock_host::config::Config;
 use drydock_identify::accel::holdout::{Stage, holdout, settle_in_twin};
 use drydock_identify::accel::{FitOptions, Recording, fit};
-use drydock_scenario::model::MachineChanges;
+use drydock_scenario::disk::DiskSource;
 
 fn main() -> ExitCode {
     match run() {
@@ -32,11 +33,14 @@ fn run() -> Result<(), String> {
     let split = files.iter().position(|a| a == "--").unwrap_or(files.len());
     let fitted = read(&files[..split])?;
     let held_out = read(files.get(split + 1..).unwrap_or_default())?;
-    let mut modes = fit(&fitted, &FitOptions::default()).map_err(|e| e.to_string())?;
-    let stage = Stage { config: PathBuf::from(config), machine: MachineChanges::default(), seed: 1 };
+    let parsed = Config::parse(&DiskSource, config).map_err(|e| format!("{e:?}"))?;
+    let machine = drydock_twin::wiring::from_config(&parsed).map_err(|e| e.to_string())?.machine;
+    let options = FitOptions { bed_moves_y: machine.kinematics.bed_moves_y(), ..FitOptions::default() };
+    let mut modes = fit(&fitted, &options).map_err(|e| e.to_string())?;
+    let stage = Stage { config: PathBuf::from(config), machine, seed: 1 };
     for settled in [false, true] {
         if settled {
-            settle_in_twin(&mut modes, &fitted, &stage, 5)?;
+            settle_in_twin(&mut modes, &fitted, &stage)?;
         }
         println!("{}", if settled { "settled in the twin" } else { "as fitted" });
         for axis in &modes.axes {
@@ -70,6 +74,9 @@ fn run() -> Result<(), String> {
             println!("  {name}: {ok} of {} within 2 % and 20 %", compared.len());
             for c in &compared {
                 println!("    {:<58} {}", c.file, c.reason.as_deref().unwrap_or("ok"));
+                if let Some(repeat) = &c.repeat {
+                    println!("      a copy of {}: {}", repeat.file, if repeat.ok() { "ok" } else { "no" });
+                }
                 for p in &c.peaks {
                     let percent = |e: Option<f64>| e.map_or("none".into(), |e| format!("{:+.1} %", 100.0 * e));
                     println!(
