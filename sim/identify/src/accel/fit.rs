@@ -101,6 +101,8 @@ pub struct AxisFit {
     pub sweep: Sweep,
     /// Frequency, measured and modelled response along the test, mm/s² per Hz and accel_per_hz.
     pub curve: Vec<[f64; 3]>,
+    /// How far off its peaks were in the twin, in bounds, before each correction.
+    pub off_by_round: Vec<f64>,
     pub(super) solution: Solution,
     /// Of the recordings by title, once settled in a twin.
     pub(super) spectra: Vec<(String, Spectrum)>,
@@ -191,6 +193,13 @@ pub fn fit(recordings: &[Recording], options: &FitOptions) -> Result<ModesFit, F
         };
         axes.push(axis);
     }
+    if axes.iter().any(|axis: &AxisFit| axis.on_bed) {
+        notes.push(
+            "The test along Y had the chip on the bed; the twin's is there if [resonance_tester] names one for Y alone, as \
+             accel_chip_y."
+                .to_string(),
+        );
+    }
     if !left_out.is_empty() {
         notes.push(format!("Not fitted, since the other tests shake the same modes: {}.", left_out.join(", ")));
     }
@@ -225,7 +234,7 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
     let (fitted, left_out) = (set(0), set(1));
     let ladder = modal::ladder(&fitted, options.max_modes, [options.min_freq_hz, options.max_freq_hz]);
     let by_modes: Vec<f64> = ladder.iter().map(|step| modal::residual_on(&left_out, step)).collect();
-    let sane: Vec<bool> = ladder.iter().map(|step| is_sane(step, options)).collect();
+    let sane: Vec<bool> = ladder.iter().map(|step| is_sane(&fitted, step, options)).collect();
     let count = enough(&by_modes, &sane).ok_or_else(|| error("no mode can be fitted"))?;
     if by_modes[count] > UNEXPLAINED {
         let why = format!(
@@ -239,7 +248,9 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
     // All windows may lead where half of them did not: to modes that cancel each other.
     let start = &ladder[count];
     let better = [modal::refine(&responses, &start.shape), modal::solve(&responses, &start.shape)];
-    let solution = better.into_iter().flatten().find(|s| is_sane(s, options)).unwrap_or_else(|| start.clone());
+    let solution =
+        better.into_iter().flatten().find(|s| is_sane(&responses, s, options)).unwrap_or_else(|| start.clone());
+    let solution = with_slow_gain(&responses, solution, options);
     let widths = modal::widths(&responses, &solution).ok_or_else(|| error("the fit does not settle"))?;
     let mut axis = AxisFit {
         files: group.iter().map(|m| m.title.clone()).collect(),
@@ -249,6 +260,7 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
         by_modes,
         sweep: group[0].sweep,
         curve: Vec::new(),
+        off_by_round: Vec::new(),
         solution,
         spectra: Vec::new(),
         widths,
@@ -257,6 +269,16 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
     axis.take_modes().ok_or_else(|| error("the machine does not move along its test"))?;
     axis.curve = axis.curve_over(&responses[0]);
     Ok(axis)
+}
+
+/// The same with the gain that slow motion tells, which is the test's own size.
+fn with_slow_gain(responses: &[Response], solution: Solution, options: &FitOptions) -> Solution {
+    let known = modal::slow_gain(responses, &solution);
+    let refined = known.and_then(|gain| {
+        let shape = modal::Shape { gain: Some(gain), ..solution.shape.clone() };
+        modal::refine(responses, &shape)
+    });
+    refined.filter(|s| is_sane(responses, s, options)).unwrap_or(solution)
 }
 
 /// The place of the last step that was worth its mode, among those that a machine can be.
@@ -268,8 +290,8 @@ fn enough(by_modes: &[f64], sane: &[bool]) -> Option<usize> {
 
 /// No mode carries more than the machine by far, which only pairs do that cancel each other; all are where they were
 /// looked for.
-fn is_sane(solution: &Solution, options: &FitOptions) -> bool {
-    let most = MOST_SHARE * solution.gain.abs();
+fn is_sane(responses: &[Response], solution: &Solution, options: &FitOptions) -> bool {
+    let most = MOST_SHARE * modal::slow_gain(responses, solution).unwrap_or(solution.gain).abs();
     let range = 0.7 * options.min_freq_hz..1.45 * options.max_freq_hz;
     solution.parts.iter().flatten().all(|r| r.abs() <= most) && solution.shape.freq_hz.iter().all(|f| range.contains(f))
 }

@@ -348,7 +348,7 @@ mod tests {
     /// What lies beyond the range of a spectrum turns the phase as a delay does, and the fit has one of those.
     #[test]
     fn the_least_phase_of_a_mode_is_its_own_but_for_a_delay() {
-        let shape = Shape { freq_hz: vec![48.0], damping: vec![0.06], delay_s: vec![] };
+        let shape = Shape { freq_hz: vec![48.0], damping: vec![0.06], ..Shape::default() };
         let freq_hz: Vec<f64> = (0..500).map(|k| 0.4 * f64::from(k)).collect();
         let truth = |f: f64| shape.response(60.0, &[[60.0, 0.0, 0.0]], f, 0.0)[0];
         let gain: Vec<f64> = freq_hz.iter().map(|f| truth(*f).norm()).collect();
