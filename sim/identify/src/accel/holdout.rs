@@ -75,16 +75,14 @@ impl Disk for WithMachine {
 
 /// A replay may take so long, s of the simulated printer's time.
 const LONGEST_S: f64 = 900.0;
-/// Peaks are looked for from here up, Hz, and up to the end of the sweep or this.
+/// Peaks are looked for from here up, Hz, and up to a little past the end of the sweep or this.
 const LOOK_HZ: [f64; 2] = [15.0, 130.0];
 /// A mode makes a peak that is within this of it.
 const NEAR: f64 = 0.12;
-/// Corrections of an axis at most, and how far off, in bounds, a peak may stay: with recordings that agree, two or three
-/// do, and what is left by then is a tenth of what recordings of one machine differ by.
-const ROUNDS: usize = 6;
+/// Corrections of an axis at most, and how far off, in bounds, a peak may stay. Modes that overlap move each other's peaks,
+/// and a peak between two bins hardly moves at first: most axes need two or three, some all.
+const ROUNDS: usize = 8;
 const NEAR_ENOUGH: f64 = 0.1;
-/// Part of a correction that is taken at once: modes that overlap move each other's peaks.
-const TRUST: f64 = 0.7;
 /// A peak is told of from this part of the highest, and if it stands out by this part of itself.
 const TOLD: f64 = 0.4;
 const STANDS_OUT: f64 = 0.3;
@@ -212,7 +210,7 @@ pub fn settle_in_twin(fit: &mut ModesFit, recordings: &[Recording], stage: &Stag
             let twin = replay(stage, &modes, axis.direction, &axis.sweep)?;
             let raw = own.iter().any(|r| matches!(r.data, Data::Raw(_)));
             let twin = if raw { spectrum_of_test(&twin)? } else { twin.normalised_spectrum()? };
-            let range_hz = [LOOK_HZ[0], LOOK_HZ[1].min(axis.sweep.max_freq_hz)];
+            let range_hz = look_hz(&axis.sweep);
             let compared: Vec<Compared> = spectra.iter().flat_map(|real| compare(real, &twin, range_hz)).collect();
             let off: f64 = compared.iter().map(Compared::off).sum();
             axis.off_by_round.push(off);
@@ -255,8 +253,8 @@ impl AxisFit {
             sums[k][2] += 1.0;
         }
         for (k, [freq, size, n]) in sums.into_iter().enumerate().filter(|(_, sum)| sum[2] > 0.0) {
-            shape.freq_hz[k] *= libm::exp(TRUST * freq / n);
-            parts[k].iter_mut().for_each(|r| *r *= libm::exp(TRUST * size / n));
+            shape.freq_hz[k] *= libm::exp(freq / n);
+            parts[k].iter_mut().for_each(|r| *r *= libm::exp(size / n));
         }
         self.take_modes()
     }
@@ -308,7 +306,7 @@ fn one(fit: &ModesFit, recording: &Recording, stage: &Stage) -> Result<HeldOut, 
     let real = spectrum_of_test(recording)?;
     let raw = matches!(recording.data, Data::Raw(_));
     let simulated = if raw { spectrum_of_test(&twin)? } else { twin.normalised_spectrum()? };
-    let range_hz = [LOOK_HZ[0], LOOK_HZ[1].min(sweep.max_freq_hz + 3.0)];
+    let range_hz = look_hz(&sweep);
     let peaks = compare(&real, &simulated, range_hz);
     let own = axis.spectra.iter().filter(|_| is_same(axis.direction, direction));
     let repeats = own.map(|(file, own)| Repeat { file: file.clone(), peaks: compare(&real, own, range_hz) });
@@ -323,6 +321,11 @@ fn one(fit: &ModesFit, recording: &Recording, stage: &Stage) -> Result<HeldOut, 
         .map(|k| [real.freq_hz[k], real.sum[k], at(&simulated, real.freq_hz[k])])
         .collect();
     Ok(HeldOut { file: recording.title(), peaks, repeat, curve, reason })
+}
+
+/// Where a test has its peaks; the end of one that stopped early is among them.
+fn look_hz(sweep: &Sweep) -> [f64; 2] {
+    [LOOK_HZ[0], LOOK_HZ[1].min(sweep.max_freq_hz + 3.0)]
 }
 
 /// Spectrum from the beginning of the sweep on: how long people waited before it does not matter.
