@@ -53,46 +53,51 @@ pub fn calibrate_shaper(args: CalibrateShaperArgs) -> CliResult {
     for path in &args.output {
         kind_of(path)?;
     }
-    let mut spectra: Vec<Spectrum> = Vec::new();
-    let mut warnings = Vec::new();
-    let mut plain = true;
+    let mut recordings: Vec<Recording> = Vec::new();
     for path in &args.files {
         if !args.json {
             say!("Processing resonances from {}", path.display());
         }
-        for recording in Recording::read_all(path)? {
-            // Neither needs the other, and both look at every sample.
-            let (checked, one) = std::thread::scope(|scope| {
-                let checked = scope.spawn(|| check(&recording));
-                let one = recording.normalised_spectrum();
-                (checked.join().unwrap_or_default(), one)
-            });
-            warnings.extend(told(&recording, &checked));
-            let one = one.map_err(|why| format!("{}: {why}", recording.title()))?;
-            plain &=
-                matches!(&recording.data, Data::Raw(_)) || !matches!(&recording.data, Data::Psd(p) if p.normalised);
-            spectra.push(one);
-        }
+        recordings.extend(Recording::read_all(path)?);
     }
+    // Neither needs the other, and both look at every sample.
+    let (checked, fitted) = std::thread::scope(|scope| {
+        let checked = scope.spawn(|| recordings.iter().map(check).collect::<Vec<Checked>>());
+        let fitted = fitted(&recordings, &args, &options);
+        (checked.join().unwrap_or_default(), fitted)
+    });
+    let warnings: Vec<String> = recordings.iter().zip(&checked).flat_map(|(r, checked)| told(r, checked)).collect();
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }
-    // The plot shows the mean; shapers must suit each recording.
-    let mut spectrum = spectra.first().cloned().ok_or("no recording was read")?;
-    spectra[1..].iter().for_each(|other| spectrum.add(other));
-    let quiet = spectrum.freq_hz.iter().zip(&spectrum.sum).all(|(f, p)| *f > args.max_freq || *p <= 0.0);
-    if quiet {
-        return Err(format!("nothing moved below {} Hz: the spectrum is 0 throughout", args.max_freq).into());
-    }
-    let answer = find_best_for_all(&spectra, &options);
-    if answer.fits.is_empty() {
-        return Err("no shaper can be made with these options; try a lower --damping-ratio".into());
-    }
+    let (spectrum, answer) = fitted?;
+    let plain = recordings.iter().all(|r| !matches!(&r.data, Data::Psd(p) if p.normalised));
     report(&args, &answer, &warnings, plain);
     for path in &args.output {
         write(path, &args, &spectrum, &answer)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The mean of the spectra, which the plot shows, and the shapers, which must suit each of them.
+fn fitted(
+    recordings: &[Recording],
+    args: &CalibrateShaperArgs,
+    options: &FitOptions,
+) -> Result<(Spectrum, Calibration), String> {
+    let one = |r: &Recording| r.normalised_spectrum().map_err(|why| format!("{}: {why}", r.title()));
+    let spectra: Vec<Spectrum> = recordings.iter().map(one).collect::<Result<_, _>>()?;
+    let mut spectrum = spectra.first().cloned().ok_or("no recording was read")?;
+    spectra[1..].iter().for_each(|other| spectrum.add(other));
+    let quiet = spectrum.freq_hz.iter().zip(&spectrum.sum).all(|(f, p)| *f > args.max_freq || *p <= 0.0);
+    if quiet {
+        return Err(format!("nothing moved below {} Hz: the spectrum is 0 throughout", args.max_freq));
+    }
+    let answer = find_best_for_all(&spectra, options);
+    match answer.fits.is_empty() {
+        true => Err("no shaper can be made with these options; try a lower --damping-ratio".into()),
+        false => Ok((spectrum, answer)),
+    }
 }
 
 fn options(args: &CalibrateShaperArgs) -> Result<FitOptions, String> {

@@ -1,15 +1,17 @@
-//! Fits modes to recordings, settles them in a twin, and compares the twin's spectra with recordings held out.
+//! How well a twin fitted to a recording predicts the next one: of recordings of one axis of one machine, in the order in
+//! which they were made, each is fitted, and the test of the next is replayed. docs/identify.md has what came of it.
 //!
 //! ```text
-//! accel_holdout PRINTER_CFG FITTED... -- HELD_OUT...
+//! accel_holdout PRINTER_CFG RECORDING RECORDING...
 //! ```
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use drydock_identify::accel::holdout::{Stage, holdout, settle_in_twin};
+use drydock_host::config::Config;
+use drydock_identify::accel::holdout::{Compared, HeldOut, Stage, holdout, settle_in_twin};
 use drydock_identify::accel::{FitOptions, Recording, fit};
-use drydock_scenario::model::MachineChanges;
+use drydock_scenario::disk::DiskSource;
 
 fn main() -> ExitCode {
     match run() {
@@ -21,68 +23,48 @@ fn main() -> ExitCode {
     }
 }
 
-fn read(files: &[String]) -> Result<Vec<Recording>, String> {
-    let all: Result<Vec<Vec<Recording>>, _> = files.iter().map(|f| Recording::read_all(Path::new(f))).collect();
-    Ok(all.map_err(|e| e.to_string())?.into_iter().flatten().collect())
-}
-
 fn run() -> Result<(), String> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let (config, files) = args.split_first().ok_or("PRINTER_CFG FITTED... -- HELD_OUT...")?;
-    let split = files.iter().position(|a| a == "--").unwrap_or(files.len());
-    let fitted = read(&files[..split])?;
-    let held_out = read(files.get(split + 1..).unwrap_or_default())?;
-    let mut modes = fit(&fitted, &FitOptions::default()).map_err(|e| e.to_string())?;
-    let stage = Stage { config: PathBuf::from(config), machine: MachineChanges::default(), seed: 1 };
-    for settled in [false, true] {
-        if settled {
-            settle_in_twin(&mut modes, &fitted, &stage, 5)?;
-        }
-        println!("{}", if settled { "settled in the twin" } else { "as fitted" });
-        for axis in &modes.axes {
-            println!(
-                "  direction {:?}: {} modes, {:.2} % unexplained in windows left out (1, 2, .. modes: {}), {:?}",
-                axis.direction,
-                axis.modes.len(),
-                100.0 * axis.held_out_residual,
-                axis.by_modes.iter().map(|r| format!("{:.2}", 100.0 * r)).collect::<Vec<_>>().join(", "),
-                axis.sweep
-            );
-            for m in &axis.modes {
-                println!(
-                    "    {:6.2} Hz ({:.2} to {:.2})  damping {:.4} ({:.4} to {:.4})  share {:+.3} ({:+.3} to {:+.3})  shape {:.3?}",
-                    m.freq_hz.value,
-                    m.freq_hz.low,
-                    m.freq_hz.high,
-                    m.damping.value,
-                    m.damping.low,
-                    m.damping.high,
-                    m.share.value,
-                    m.share.low,
-                    m.share.high,
-                    m.mode.shape
-                );
-            }
-        }
-        for (name, set) in [("fitted", &fitted), ("held out", &held_out)] {
-            let compared = holdout(&modes, set, &stage)?;
-            let ok = compared.iter().filter(|c| c.ok()).count();
-            println!("  {name}: {ok} of {} within 2 % and 20 %", compared.len());
-            for c in &compared {
-                println!("    {:<58} {}", c.file, c.reason.as_deref().unwrap_or("ok"));
-                for p in &c.peaks {
-                    let percent = |e: Option<f64>| e.map_or("none".into(), |e| format!("{:+.1} %", 100.0 * e));
-                    println!(
-                        "      {:6.1} Hz {:9.0}: frequency {}, height {}",
-                        p.measured.freq_hz,
-                        p.measured.height,
-                        percent(p.freq_error()),
-                        percent(p.height_error())
-                    );
-                }
-            }
+    let (config, files) = args.split_first().ok_or("PRINTER_CFG RECORDING RECORDING...")?;
+    let parsed = Config::parse(&DiskSource, config).map_err(|errors| format!("{errors:?}"))?;
+    let machine = drydock_twin::wiring::from_config(&parsed).map_err(|e| e.to_string())?.machine;
+    let stage = Stage { config: PathBuf::from(config), machine, seed: 1 };
+    let all: Vec<Recording> =
+        files.iter().map(|f| Recording::read(Path::new(f))).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+    for pair in all.windows(2) {
+        match predict(&pair[..1], &pair[1..], &stage) {
+            Ok((held_out, off)) => print(&pair[0], &held_out, &off),
+            Err(why) => println!("{}: not fitted: {why}", pair[0].title()),
         }
     }
-    modes.notes.iter().for_each(|note| println!("  {note}"));
     Ok(())
+}
+
+/// What the twin of one recording makes of the other, and how it settled.
+fn predict(fitted: &[Recording], held: &[Recording], stage: &Stage) -> Result<(Vec<HeldOut>, Vec<f64>), String> {
+    let bed_moves_y = stage.machine.kinematics.bed_moves_y();
+    let mut modes = fit(fitted, &FitOptions { bed_moves_y, ..FitOptions::default() }).map_err(|e| e.to_string())?;
+    settle_in_twin(&mut modes, fitted, stage)?;
+    let held_out = holdout(&modes, held, stage)?;
+    Ok((held_out, modes.axes.iter().flat_map(|axis| axis.off_by_round.clone()).collect()))
+}
+
+fn print(fitted: &Recording, held_out: &[HeldOut], off: &[f64]) {
+    let errors = |peaks: &[Compared]| -> String {
+        let percent = |e: Option<f64>| e.map_or("none".into(), |e| format!("{:+.1} %", 100.0 * e));
+        let one = |p: &Compared| {
+            format!("{:.1} Hz {} {}", p.measured.freq_hz, percent(p.freq_error()), percent(p.height_error()))
+        };
+        peaks.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    println!("{}: {off:.2?} bounds off by round", fitted.title());
+    for held in held_out {
+        println!("  {} twin {}: {}", held.file, if held.ok() { "ok" } else { "no" }, errors(&held.peaks));
+        match &held.repeat {
+            Some(repeat) => {
+                println!("    itself {}: {}", if repeat.ok() { "ok" } else { "no" }, errors(&repeat.peaks));
+            }
+            None => println!("    {}", held.reason.as_deref().unwrap_or_default()),
+        }
+    }
 }

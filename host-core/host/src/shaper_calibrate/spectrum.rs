@@ -16,7 +16,7 @@
 //!   tests::power_of_a_sine_is_half_its_amplitude_squared (0.5 %), tests::white_noise_has_its_density (2 %),
 //!   tests/shaper_peers.rs against the peer's own spectra (0.05 %, the digits of its CSV)
 
-use super::fft::Fft;
+use super::fft::RealPower;
 
 /// Window length is the next power of two of so many seconds of samples.
 const WINDOW_S: f64 = 0.5;
@@ -144,7 +144,7 @@ fn interpolate(x: &[f64], y: &[f64], at: f64) -> f64 {
 }
 
 struct Welch {
-    fft: Fft,
+    power: RealPower,
     window: Vec<f64>,
     /// 2/(f_s Σw²)
     scale: f64,
@@ -153,22 +153,20 @@ struct Welch {
 impl Welch {
     fn new(len: usize, rate_hz: f64) -> Welch {
         let window = kaiser(len);
-        let power: f64 = window.iter().map(|w| w * w).sum();
-        Welch { fft: Fft::new(len), window, scale: 2.0 / (rate_hz * power) }
+        let size: f64 = window.iter().map(|w| w * w).sum();
+        Welch { power: RealPower::new(len), window, scale: 2.0 / (rate_hz * size) }
     }
 
     fn density(&self, samples: &[Sample], axis: usize) -> Vec<f64> {
-        let len = self.fft.len();
+        let len = self.power.signal_len();
         let mut sums = vec![0.0; len / 2 + 1];
-        let mut data = vec![(0.0, 0.0); len];
+        let mut pairs = vec![(0.0, 0.0); len / 2];
         let mut windows = 0;
         for part in samples.windows(len).step_by(len / 2) {
             let mean = part.iter().map(|s| s.accel_mm_s2[axis]).sum::<f64>() / len as f64;
-            for ((value, sample), weight) in data.iter_mut().zip(part).zip(&self.window) {
-                *value = ((sample.accel_mm_s2[axis] - mean) * weight, 0.0);
-            }
-            self.fft.transform(&mut data);
-            sums.iter_mut().zip(&data).for_each(|(sum, x)| *sum += x.0 * x.0 + x.1 * x.1);
+            let weighted = |i: usize| (part[i].accel_mm_s2[axis] - mean) * self.window[i];
+            pairs.iter_mut().enumerate().for_each(|(i, pair)| *pair = (weighted(2 * i), weighted(2 * i + 1)));
+            self.power.add_to(&mut sums, &mut pairs);
             windows += 1;
         }
         let scale = self.scale / f64::from(windows);

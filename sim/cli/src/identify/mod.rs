@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use drydock_host::config::{Config, MapSource};
+use drydock_identify::accel::holdout::{Compared, Repeat};
 use drydock_identify::heat::report::{HeaterReport, bar_k, identify as identify_heater};
 use drydock_identify::heat::{Trace, read};
 use drydock_identify::mesh::{self, SurfaceFit};
@@ -22,7 +23,7 @@ use serde_json::json;
 
 use crate::run::CliResult;
 use crate::term::say;
-use modes::Modes;
+use modes::{Modes, percents, verdict};
 
 #[derive(Args)]
 pub struct IdentifyArgs {
@@ -44,7 +45,8 @@ pub struct IdentifyArgs {
     /// A bed mesh: a printer.cfg with [bed_mesh NAME] points, or RepRapFirmware's heightmap.csv.
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
-    /// Recordings that nothing is fitted to, only judged by. Without any, the last heat-up or a second half is held out.
+    /// Recordings that nothing is fitted to, only judged by. Without any, the last test of an axis that has several, the
+    /// last heat-up or a second half is held out.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub hold_out: Vec<PathBuf>,
     /// Full power of a heater, W: `extruder=60`. Temperatures do not tell it.
@@ -71,6 +73,8 @@ struct Row {
     /// The data tell it; else it is what is usual.
     told: bool,
 }
+
+const NOT_TOLD: &str = "hardly told by the data: take it as assumed";
 
 /// All that came out.
 struct Identified {
@@ -103,7 +107,7 @@ pub fn identify(args: IdentifyArgs) -> CliResult {
     let recordings = modes::read(&args.accel, &mut out);
     if !recordings.is_empty() {
         let held = modes::read(&held_accel, &mut out);
-        out.modes = modes::modes(&mut machine, &recordings, &held, args.config.as_deref(), &mut out);
+        out.modes = modes::modes(&mut machine, recordings, held, args.config.as_deref(), &mut out);
     }
     let fit_to = traces(&args.heatup, &machine, config.as_ref(), &mut out);
     let hold_out = traces(&held_heat, &machine, config.as_ref(), &mut out);
@@ -347,7 +351,7 @@ fn show(args: &IdentifyArgs, out: &Identified) {
     }
     for r in &out.rows {
         let interval = format!("{:.4} to {:.4}", r.interval.0, r.interval.1);
-        let from = if r.told { r.from.as_str() } else { "not told by the data: near what is usual" };
+        let from = if r.told { r.from.as_str() } else { NOT_TOLD };
         say!("{:44} {:>11.4}  {:>23}  {:6} {from}", r.path, r.value, interval, r.unit);
     }
     if let Some(modes) = &out.modes {
@@ -426,21 +430,28 @@ fn show_modes(modes: &Modes) {
         );
     }
     for held in &modes.held_out {
-        let verdict = held.reason.as_deref().unwrap_or("within 2 % in frequency and 20 % in height");
-        say!("  replayed in the twin, {}: {verdict}", held.file);
-        for peak in &held.peaks {
-            let percent = |e: Option<f64>| e.map_or("-".to_string(), |e| format!("{:+.1} %", 100.0 * e));
-            say!(
-                "    {:.1} Hz: frequency {}, height {}",
-                peak.measured.freq_hz,
-                percent(peak.freq_error()),
-                percent(peak.height_error())
-            );
+        say!("  held out and replayed in the twin, {}: {}", held.file, verdict(held));
+        for (i, peak) in held.peaks.iter().enumerate() {
+            let [freq, height] = percents(Some(peak));
+            let repeat = held.repeat.as_ref().map_or_else(String::new, |repeat| {
+                let [freq, height] = percents(repeat.peaks.get(i));
+                format!("; {} itself: {freq}, {height}", repeat.file)
+            });
+            say!("    {:.1} Hz: frequency {freq}, height {height}{repeat}", peak.measured.freq_hz);
         }
+    }
+    let (ok, all) = (modes.held_out.iter().filter(|h| h.ok()).count(), modes.held_out.len());
+    let alike = modes.held_out.iter().filter(|h| h.repeat.as_ref().is_some_and(Repeat::ok)).count();
+    if all > 0 {
+        say!("  {ok} of {all} within 2 % and 20 %; the fitted recordings themselves would be on {alike}");
     }
 }
 
 fn to_json(args: &IdentifyArgs, out: &Identified) -> serde_json::Value {
+    let peaks = |peaks: &[Compared]| -> Vec<serde_json::Value> {
+        let one = |p: &Compared| json!({"freq_hz": p.measured.freq_hz, "freq_error": p.freq_error(), "height_error": p.height_error()});
+        peaks.iter().map(one).collect()
+    };
     let parameters: Vec<_> = out
         .rows
         .iter()
@@ -474,9 +485,9 @@ fn to_json(args: &IdentifyArgs, out: &Identified) -> serde_json::Value {
             "settled_in_twin": m.settled,
             "axes": m.fit.axes.iter().map(|a| json!({"files": a.files, "direction": a.direction, "modes": a.modes.len(),
                 "held_out_residual": a.held_out_residual})).collect::<Vec<_>>(),
-            "held_out": m.held_out.iter().map(|h| json!({"file": h.file, "ok": h.ok(), "reason": h.reason,
-                "peaks": h.peaks.iter().map(|p| json!({"freq_hz": p.measured.freq_hz, "freq_error": p.freq_error(),
-                    "height_error": p.height_error()})).collect::<Vec<_>>()})).collect::<Vec<_>>(),
+            "held_out": m.held_out.iter().map(|h| json!({"file": h.file, "ok": h.ok(), "reason": h.reason, "peaks": peaks(&h.peaks),
+                "fitted_recording_itself": h.repeat.as_ref().map(|r| json!({"file": r.file, "ok": r.ok(), "peaks": peaks(&r.peaks)})),
+            })).collect::<Vec<_>>(),
         })),
         "heaters": heaters,
         "pressure": out.pressure.as_ref().map(|p| json!({"tau_s": p.tau_s, "low_s": p.interval_s.0, "high_s": p.interval_s.1,

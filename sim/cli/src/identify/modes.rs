@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use drydock_identify::accel::holdout::{HeldOut, Stage, holdout, settle_in_twin};
+use drydock_identify::accel::holdout::{Compared, HeldOut, Stage, hold_out_last, holdout, settle_in_twin};
 use drydock_identify::accel::{FitOptions, ModesFit, Recording, check, fit};
 use drydock_plant::{Machine, Origin};
-use drydock_scenario::model::MachineChanges;
 
 use super::{Identified, Row};
 
@@ -41,34 +40,37 @@ pub fn is_accel(path: &Path) -> bool {
     Recording::read_all(path).is_ok()
 }
 
-/// Rounds of fitting, replaying and fitting again: `settle_in_twin` says that two are enough.
-const ROUNDS: usize = 2;
-
 /// Fits the modes and puts them into the machine. With a printer.cfg the test is replayed in the twin.
 pub fn modes(
     machine: &mut Machine,
-    recordings: &[Recording],
-    held: &[Recording],
+    recordings: Vec<Recording>,
+    mut held: Vec<Recording>,
     config: Option<&Path>,
     out: &mut Identified,
 ) -> Option<Modes> {
-    let mut fit = match fit(recordings, &FitOptions::default()) {
+    let mut recordings = recordings;
+    if held.is_empty() {
+        (recordings, held) = hold_out_last(recordings);
+    }
+    let options = FitOptions { bed_moves_y: machine.kinematics.bed_moves_y(), ..FitOptions::default() };
+    let mut fit = match fit(&recordings, &options) {
         Ok(fit) => fit,
         Err(why) => {
             out.refused.push(why.to_string());
             return None;
         }
     };
+    held.extend(recordings.iter().filter(|r| fit.left_out.contains(&r.title())).cloned());
     let mut settled = false;
     let mut held_out = Vec::new();
     if let Some(config) = config {
-        let stage = Stage { config: config.to_path_buf(), machine: MachineChanges::default(), seed: 1 };
-        match settle_in_twin(&mut fit, recordings, &stage, ROUNDS) {
+        let stage = Stage { config: config.to_path_buf(), machine: machine.clone(), seed: 1 };
+        match settle_in_twin(&mut fit, &recordings, &stage) {
             Ok(()) => settled = true,
             Err(why) => out.flags.push(format!("modes are not settled in the twin: {why}")),
         }
         if settled && !held.is_empty() {
-            match holdout(&fit, held, &stage) {
+            match holdout(&fit, &held, &stage) {
                 Ok(compared) => held_out = compared,
                 Err(why) => out.flags.push(format!("held-out accelerometer recordings: {why}")),
             }
@@ -78,22 +80,35 @@ pub fn modes(
     }
     machine.sources.retain(|path, _| !path.starts_with("modes["));
     machine.modes = fit.modes();
-    let mut index = 0;
-    for axis in &fit.axes {
-        let from = axis.files.join(", ");
-        for mode in &axis.modes {
-            let values =
-                [("freq_hz", mode.freq_hz, "Hz"), ("damping", mode.damping, ""), ("shape", mode.share, "share")];
-            for (field, interval, unit) in values {
-                let path = format!("modes[{index}].{field}");
-                let bounds = (interval.low, interval.high);
-                machine.sources.insert(path.clone(), Origin::Fitted { from: from.clone(), interval: bounds });
-                let (value, from) = (interval.value, from.clone());
-                out.rows.push(Row { path, value, unit, interval: bounds, from, told: true });
-            }
-            index += 1;
+    let fitted = fit.axes.iter().flat_map(|axis| axis.modes.iter().map(|mode| (axis.files.join(", "), mode)));
+    for (index, (from, mode)) in fitted.enumerate() {
+        let values = [("freq_hz", mode.freq_hz, "Hz"), ("damping", mode.damping, ""), ("shape", mode.share, "share")];
+        for (field, interval, unit) in values {
+            let path = format!("modes[{index}].{field}");
+            let (bounds, told) = ((interval.low, interval.high), interval.is_told());
+            let origin = match told {
+                true => Origin::Fitted { from: from.clone(), interval: bounds },
+                false => Origin::Assumed(format!("what suits {from} best, which hardly tells it")),
+            };
+            machine.sources.insert(path.clone(), origin);
+            out.rows.push(Row { path, value: interval.value, unit, interval: bounds, from: from.clone(), told });
         }
     }
     out.cannot_tell.extend(fit.notes.iter().map(|note| format!("modes: {note}")));
     Some(Modes { fit, held_out, settled })
+}
+
+/// What came of a held-out recording, in words.
+pub fn verdict(held: &HeldOut) -> String {
+    let twin = held.reason.as_deref().unwrap_or("within 2 % in frequency and 20 % in height");
+    match &held.repeat {
+        Some(repeat) if held.ok() && !repeat.ok() => format!("{twin}, which {} itself is not", repeat.file),
+        _ => twin.to_string(),
+    }
+}
+
+/// Errors of a peak's frequency and height.
+pub fn percents(peak: Option<&Compared>) -> [String; 2] {
+    let percent = |e: Option<f64>| e.map_or("-".to_string(), |e| format!("{:+.1} %", 100.0 * e));
+    [percent(peak.and_then(Compared::freq_error)), percent(peak.and_then(Compared::height_error))]
 }

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use drydock_analysis::canvas::{Svg, escape};
 use drydock_analysis::chart::{Area, Axis, Chart, Curve};
 use drydock_analysis::report::page;
+use drydock_identify::accel::{holdout_svg, residual_svg};
 use drydock_identify::heat::report::{HeaterReport, Scored, bar_k};
 use drydock_identify::pressure::PressureFit;
 use drydock_plant::Machine;
 
-use super::modes::Modes;
-use super::{Identified, Judged, judged};
+use super::modes::{Modes, percents, verdict};
+use super::{Identified, Judged, NOT_TOLD, judged};
 
 const WIDE: f64 = 1080.0;
 
@@ -41,7 +42,7 @@ pub fn html(machine: &Machine, out: &Identified, command: &str) -> String {
 fn parameters(body: &mut String, out: &Identified) {
     body.push_str("<table class=\"summary\">\n<tr><th>parameter</th><th>value</th><th>95 % interval</th><th>unit</th><th>from</th></tr>\n");
     for r in &out.rows {
-        let from = if r.told { escape(&r.from) } else { "not told by the data: near what is usual".into() };
+        let from = escape(if r.told { &r.from } else { NOT_TOLD });
         let _ = writeln!(
             body,
             "<tr><th>{}</th><td>{:.4}</td><td>{:.4} to {:.4}</td><td>{}</td><td>{from}</td></tr>",
@@ -58,29 +59,26 @@ fn parameters(body: &mut String, out: &Identified) {
 fn modes_part(body: &mut String, modes: &Modes) {
     body.push_str("<h2>Modes</h2>\n");
     for axis in &modes.fit.axes {
-        let pick = |k: usize| axis.curve.iter().map(|c| (c[0], c[k])).collect::<Vec<_>>();
-        let title = format!("{}: response per unit of the test", axis.files.join(", "));
-        spectrum(body, title, pick(1), pick(2), "modes");
+        body.push_str(&residual_svg(axis));
         let left = 100.0 * axis.held_out_residual;
         let _ = writeln!(body, "<p>Of every other window, which was not fitted, {left:.1} % stays unexplained.</p>");
     }
     for held in &modes.held_out {
-        let pick = |k: usize| held.curve.iter().map(|c| (c[0], c[k])).collect::<Vec<_>>();
-        spectrum(body, format!("held out: {}", held.file), pick(1), pick(2), "twin");
-        let verdict = held.reason.as_deref().unwrap_or("Its peaks are within 2 % in frequency and 20 % in height.");
-        let _ = writeln!(body, "<p>{}</p>", escape(verdict));
+        body.push_str(&holdout_svg(held));
+        body.push_str("<table class=\"summary\">\n<tr><th>peak, Hz</th><th>twin: frequency</th><th>height</th><th>fitted recording: frequency</th><th>height</th></tr>\n");
+        for (i, peak) in held.peaks.iter().enumerate() {
+            let repeat = held.repeat.as_ref().and_then(|r| r.peaks.get(i));
+            let [freq, height] = percents(Some(peak));
+            let [own_freq, own_height] = percents(repeat);
+            let _ = writeln!(
+                body,
+                "<tr><th>{:.1}</th><td>{freq}</td><td>{height}</td><td>{own_freq}</td><td>{own_height}</td></tr>",
+                peak.measured.freq_hz
+            );
+        }
+        body.push_str("</table>\n");
+        let _ = writeln!(body, "<p>{}</p>", escape(&verdict(held)));
     }
-}
-
-fn spectrum(body: &mut String, title: String, measured: Vec<(f64, f64)>, model: Vec<(f64, f64)>, name: &str) {
-    let (from, to) = (measured.first().map_or(0.0, |p| p.0), measured.last().map_or(1.0, |p| p.0));
-    let chart = Chart {
-        title,
-        x: Axis::exact("Hz", from, to),
-        y: Axis::over("", measured.iter().chain(&model).map(|p| p.1), [0.0, 0.0]),
-        curves: vec![Curve::new("measured", 0, measured), Curve::new(name, 1, model)],
-    };
-    draw(body, &chart, 300.0);
 }
 
 fn heater_part(body: &mut String, report: &HeaterReport) {

@@ -93,6 +93,8 @@ const SHORTEST_S: f64 = 4.0;
 const FAR_ENOUGH_HZ: f64 = 100.0;
 /// Sweeps that are felt with less, mm/s² per Hz, are felt through something else.
 const WEAKEST: f64 = 8.0;
+/// Rate that hum is looked for at, at least.
+const HUM_RATE_HZ: f64 = 700.0;
 
 /// Every fault of a recording. One that makes the rest meaningless ends the search.
 pub fn check(recording: &Recording) -> Checked {
@@ -115,11 +117,12 @@ fn check_raw(out: &mut Checked, samples: &[Sample], direction: Option<[f64; 3]>)
     if !check_times(out, samples) {
         return;
     }
-    if !check_units(out, samples) {
+    let swing = Swing::of(samples);
+    if !check_units(out, &swing) {
         return;
     }
     for axis in 0..3 {
-        check_clipping(out, samples, axis);
+        check_clipping(out, samples, axis, &swing);
     }
     let best = excitation::best_match(samples);
     check_hum(out, samples, best.as_ref());
@@ -128,7 +131,7 @@ fn check_raw(out: &mut Checked, samples: &[Sample], direction: Option<[f64; 3]>)
             check_sweep(out, &found, direction);
             out.excitation = Some(found);
         }
-        other => no_sweep(out, samples, other.map_or(0.0, |b| b.correlation)),
+        other => no_sweep(out, &swing, other.map_or(0.0, |b| b.correlation)),
     }
 }
 
@@ -202,19 +205,42 @@ fn check_times(out: &mut Checked, samples: &[Sample]) -> bool {
 }
 
 fn means(samples: &[Sample]) -> [f64; 3] {
-    std::array::from_fn(|axis| samples.iter().map(|s| s.accel_mm_s2[axis]).sum::<f64>() / samples.len() as f64)
+    let mut sums = [0.0; 3];
+    for s in samples {
+        sums.iter_mut().zip(s.accel_mm_s2).for_each(|(sum, a)| *sum += a);
+    }
+    sums.map(|sum| sum / samples.len() as f64)
+}
+
+/// Mean of each axis, and how far it goes from it, rms.
+struct Swing {
+    mean: [f64; 3],
+    deviation: [f64; 3],
+}
+
+impl Swing {
+    fn of(samples: &[Sample]) -> Swing {
+        let mean = means(samples);
+        let mut squares = [0.0; 3];
+        for s in samples {
+            squares.iter_mut().zip(s.accel_mm_s2.iter().zip(mean)).for_each(|(q, (a, m))| *q += (a - m) * (a - m));
+        }
+        Swing { mean, deviation: squares.map(|q| libm::sqrt(q / samples.len() as f64)) }
+    }
+
+    fn most(&self) -> f64 {
+        self.deviation.iter().fold(0.0, |a: f64, b| a.max(*b))
+    }
 }
 
 /// Gravity is in every sample, and is known.
-fn check_units(out: &mut Checked, samples: &[Sample]) -> bool {
-    let mean = means(samples);
-    let gravity = libm::sqrt(dot(mean, mean));
+fn check_units(out: &mut Checked, swing: &Swing) -> bool {
+    let gravity = libm::sqrt(dot(swing.mean, swing.mean));
     let known = [("g", GRAVITY_MM_S2), ("m/s²", 1000.0), ("mg", GRAVITY_MM_S2 / 1000.0), ("cm/s²", 10.0)];
     let near = |scale: f64| (gravity * scale / GRAVITY_MM_S2 - 1.0).abs() < 0.2;
-    let swing = (0..3).map(|axis| deviation(samples, axis, mean[axis])).fold(0.0, f64::max);
     if let Some((unit, scale)) = known.into_iter().find(|(_, scale)| near(*scale)) {
         // Data without gravity may have an offset of that size, but then they swing by far more.
-        if swing < 8.0 * gravity {
+        if swing.most() < 8.0 * gravity {
             let text = format!("gravity reads {gravity:.3}, so this is {unit}; multiply by {scale} for mm/s²");
             out.refuse(Fault::WrongUnits, text);
             return false;
@@ -236,24 +262,23 @@ fn check_units(out: &mut Checked, samples: &[Sample]) -> bool {
     true
 }
 
-fn deviation(samples: &[Sample], axis: usize, mean: f64) -> f64 {
-    let sum: f64 = samples.iter().map(|s| (s.accel_mm_s2[axis] - mean) * (s.accel_mm_s2[axis] - mean)).sum();
-    libm::sqrt(sum / samples.len() as f64)
-}
-
 /// A signal that is cut off stays at its end for samples on end, again and again.
-fn check_clipping(out: &mut Checked, samples: &[Sample], axis: usize) {
+fn check_clipping(out: &mut Checked, samples: &[Sample], axis: usize, swing: &Swing) {
     let value = |s: &Sample| s.accel_mm_s2[axis];
     let (low, high) = samples.iter().map(value).fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
-    let mean = means(samples)[axis];
+    let (mean, deviation) = (swing.mean[axis], swing.deviation[axis]);
     for end in [low, high] {
         // A quiet axis sits on few steps of the chip; that is no end.
-        let deviation = deviation(samples, axis, mean);
         if (end - mean).abs() < 1.2 * deviation || deviation < 1000.0 {
             continue;
         }
-        let at_end = samples.iter().filter(|s| value(s) == end).count();
-        let runs = samples.windows(2).filter(|p| value(&p[0]) == end && value(&p[1]) == end).count();
+        let (mut at_end, mut runs, mut before) = (0, 0, false);
+        for s in samples {
+            let now = value(s) == end;
+            at_end += usize::from(now);
+            runs += usize::from(now && before);
+            before = now;
+        }
         if at_end >= 10 && runs >= 5 {
             let text = format!(
                 "{at_end} samples of {} stand at {end:.0} mm/s², the end of the chip's range; \
@@ -269,6 +294,9 @@ fn check_clipping(out: &mut Checked, samples: &[Sample], axis: usize) {
 /// Mains: a line at 50 or 60 Hz that is there all the time, also while the sweep is elsewhere.
 fn check_hum(out: &mut Checked, samples: &[Sample], sweep: Option<&Excitation>) {
     let span_s = samples[samples.len() - 1].time_s - samples[0].time_s;
+    let rate_hz = samples.len() as f64 / span_s;
+    // Few samples a second are enough for such a line.
+    let samples = &thinned(samples, (rate_hz / HUM_RATE_HZ) as usize);
     let per = (samples.len() as f64 / span_s * 2.0) as usize;
     let quiet_at = |t_s: f64, hz: f64| {
         let Some(found) = sweep.filter(|s| s.correlation > 0.3) else { return true };
@@ -300,6 +328,12 @@ fn check_hum(out: &mut Checked, samples: &[Sample], sweep: Option<&Excitation>) 
     }
 }
 
+/// Means of so many samples each.
+fn thinned(samples: &[Sample], each: usize) -> Vec<Sample> {
+    let middle = |part: &[Sample]| Sample { time_s: part[part.len() / 2].time_s, accel_mm_s2: means(part) };
+    samples.chunks_exact(each.max(1)).map(middle).collect()
+}
+
 /// Size of a line in all axes, under a Hann window; the samples of so short a part are taken to be even.
 fn amplitude(part: &[Sample], hz: f64) -> f64 {
     let (mean, n) = (means(part), part.len() as f64);
@@ -319,9 +353,8 @@ fn amplitude(part: &[Sample], hz: f64) -> f64 {
     2.0 / n * libm::sqrt(sums.iter().map(|x| x.norm_sqr()).sum::<f64>())
 }
 
-fn no_sweep(out: &mut Checked, samples: &[Sample], correlation: f64) {
-    let mean = means(samples);
-    let most = (0..3).map(|axis| deviation(samples, axis, mean[axis])).fold(0.0, f64::max);
+fn no_sweep(out: &mut Checked, swing: &Swing, correlation: f64) {
+    let most = swing.most();
     if most < 1000.0 {
         let text = format!(
             "{most:.0} mm/s² rms, hardly more than the chip's own noise; was the chip on the part that moved, \

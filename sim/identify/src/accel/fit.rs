@@ -21,11 +21,13 @@ pub struct FitOptions {
     pub max_modes: usize,
     pub min_freq_hz: f64,
     pub max_freq_hz: f64,
+    /// The Y motor moves the bed: what a test along Y shows is the bed's.
+    pub bed_moves_y: bool,
 }
 
 impl Default for FitOptions {
     fn default() -> Self {
-        FitOptions { max_modes: 6, min_freq_hz: 12.0, max_freq_hz: 130.0 }
+        FitOptions { max_modes: 6, min_freq_hz: 12.0, max_freq_hz: 130.0, bed_moves_y: false }
     }
 }
 
@@ -37,6 +39,16 @@ const MOST_SHARE: f64 = 2.0;
 const UNEXPLAINED: f64 = 0.5;
 /// Two tests are of one direction within this (cosine).
 const SAME_DIRECTION: f64 = 0.99;
+/// A value is told if its 95 % interval reaches no further than this part of it to either side.
+const TOLD_WITHIN: f64 = 0.5;
+
+pub(super) fn is_same(a: [f64; 3], b: [f64; 3]) -> bool {
+    dot(a, b).abs() > SAME_DIRECTION
+}
+
+pub(super) fn is_along_y(direction: [f64; 3]) -> bool {
+    is_same(direction, [0.0, 1.0, 0.0])
+}
 
 /// A value and the bounds of its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +61,12 @@ pub struct Interval {
 impl Interval {
     fn around(value: f64, half: f64) -> Interval {
         Interval { value, low: value - half, high: value + half }
+    }
+
+    /// The data tell it.
+    pub fn is_told(&self) -> bool {
+        let reach = (self.high - self.value).max(self.value - self.low);
+        reach <= TOLD_WITHIN * self.value.abs()
     }
 
     /// From the half width of the logarithm.
@@ -83,16 +101,21 @@ pub struct AxisFit {
     pub sweep: Sweep,
     /// Frequency, measured and modelled response along the test, mm/s² per Hz and accel_per_hz.
     pub curve: Vec<[f64; 3]>,
+    /// How far off its peaks were in the twin, in bounds, before each correction.
+    pub off_by_round: Vec<f64>,
     pub(super) solution: Solution,
-    /// Of the recordings, once settled in a twin.
-    pub(super) spectra: Vec<Spectrum>,
+    /// Of the recordings by title, once settled in a twin.
+    pub(super) spectra: Vec<(String, Spectrum)>,
     widths: Widths,
+    on_bed: bool,
 }
 
 /// The modes of a machine.
 #[derive(Clone, Debug)]
 pub struct ModesFit {
     pub axes: Vec<AxisFit>,
+    /// Recordings of directions whose modes the others tell already, by title: good for holding out.
+    pub left_out: Vec<String>,
     /// What the data do not tell, and what was assumed for it, in sentences.
     pub notes: Vec<String>,
 }
@@ -101,6 +124,12 @@ impl ModesFit {
     /// All modes, for [`drydock_plant::Machine::modes`].
     pub fn modes(&self) -> Vec<Mode> {
         self.axes.iter().flat_map(|axis| axis.modes.iter().map(|m| m.mode.clone())).collect()
+    }
+
+    /// One of the axes that together shake along a direction, which is none of theirs.
+    pub(super) fn spans(&self, direction: [f64; 3]) -> Option<&AxisFit> {
+        let directions: Vec<[f64; 3]> = self.axes.iter().map(|a| a.direction).collect();
+        if is_spanned(direction, &directions) { self.axes.first() } else { None }
     }
 }
 
@@ -135,7 +164,7 @@ pub fn fit(recordings: &[Recording], options: &FitOptions) -> Result<ModesFit, F
         notes.extend(measured.notes.iter().map(|note| format!("{}: {note}", recording.title())));
         let direction = measured.direction;
         let test = Test { recording, excitation: checked.excitation, measured };
-        match groups.iter_mut().find(|g| dot(g[0].measured.direction, direction).abs() > SAME_DIRECTION) {
+        match groups.iter_mut().find(|g| is_same(g[0].measured.direction, direction)) {
             Some(group) => group.push(test),
             None => groups.push(vec![test]),
         }
@@ -144,8 +173,15 @@ pub fn fit(recordings: &[Recording], options: &FitOptions) -> Result<ModesFit, F
         let why = "no recording was given; record TEST_RESONANCES AXIS=X OUTPUT=raw_data and the same for Y".into();
         return Err(FitError { recording: "accelerometer".into(), why });
     }
-    let mut axes = Vec::new();
+    // X and Y come before belts; what the modes of both would shake twice is left out.
+    groups.sort_by_key(|g| g[0].measured.direction.iter().all(|d| d.abs() < 0.9));
+    let (mut axes, mut kept, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for group in &groups {
+        if is_spanned(group[0].measured.direction, &kept) {
+            left_out.extend(group.iter().map(|test| test.measured.title.clone()));
+            continue;
+        }
+        kept.push(group[0].measured.direction);
         let measured: Vec<Measured> = group.iter().map(|test| test.measured.clone()).collect();
         let axis = match fit_axis(&measured, options) {
             Ok(axis) => axis,
@@ -157,8 +193,25 @@ pub fn fit(recordings: &[Recording], options: &FitOptions) -> Result<ModesFit, F
         };
         axes.push(axis);
     }
+    if axes.iter().any(|axis: &AxisFit| axis.on_bed) {
+        notes.push(
+            "The test along Y had the chip on the bed; the twin's is there if [resonance_tester] names one for Y alone, as \
+             accel_chip_y."
+                .to_string(),
+        );
+    }
+    if !left_out.is_empty() {
+        notes.push(format!("Not fitted, since the other tests shake the same modes: {}.", left_out.join(", ")));
+    }
     notes.extend(unknowns(recordings, &axes));
-    Ok(ModesFit { axes, notes })
+    Ok(ModesFit { axes, left_out, notes })
+}
+
+/// Whether others that stand at right angles to each other make up a direction.
+fn is_spanned(direction: [f64; 3], others: &[[f64; 3]]) -> bool {
+    let apart = |i: usize| others[..i].iter().all(|o| dot(*o, others[i]).abs() < 0.1);
+    let part: f64 = others.iter().map(|o| dot(*o, direction) * dot(*o, direction)).sum();
+    (0..others.len()).all(apart) && part > SAME_DIRECTION * SAME_DIRECTION
 }
 
 /// A recording that passed its checks.
@@ -181,7 +234,7 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
     let (fitted, left_out) = (set(0), set(1));
     let ladder = modal::ladder(&fitted, options.max_modes, [options.min_freq_hz, options.max_freq_hz]);
     let by_modes: Vec<f64> = ladder.iter().map(|step| modal::residual_on(&left_out, step)).collect();
-    let sane: Vec<bool> = ladder.iter().map(|step| is_sane(step, options)).collect();
+    let sane: Vec<bool> = ladder.iter().map(|step| is_sane(&fitted, step, options)).collect();
     let count = enough(&by_modes, &sane).ok_or_else(|| error("no mode can be fitted"))?;
     if by_modes[count] > UNEXPLAINED {
         let why = format!(
@@ -195,7 +248,9 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
     // All windows may lead where half of them did not: to modes that cancel each other.
     let start = &ladder[count];
     let better = [modal::refine(&responses, &start.shape), modal::solve(&responses, &start.shape)];
-    let solution = better.into_iter().flatten().find(|s| is_sane(s, options)).unwrap_or_else(|| start.clone());
+    let solution =
+        better.into_iter().flatten().find(|s| is_sane(&responses, s, options)).unwrap_or_else(|| start.clone());
+    let solution = with_slow_gain(&responses, solution, options);
     let widths = modal::widths(&responses, &solution).ok_or_else(|| error("the fit does not settle"))?;
     let mut axis = AxisFit {
         files: group.iter().map(|m| m.title.clone()).collect(),
@@ -205,13 +260,25 @@ fn fit_axis(group: &[Measured], options: &FitOptions) -> Result<AxisFit, FitErro
         by_modes,
         sweep: group[0].sweep,
         curve: Vec::new(),
+        off_by_round: Vec::new(),
         solution,
         spectra: Vec::new(),
         widths,
+        on_bed: options.bed_moves_y && is_along_y(group[0].direction),
     };
     axis.take_modes().ok_or_else(|| error("the machine does not move along its test"))?;
     axis.curve = axis.curve_over(&responses[0]);
     Ok(axis)
+}
+
+/// The same with the gain that slow motion tells, which is the test's own size.
+fn with_slow_gain(responses: &[Response], solution: Solution, options: &FitOptions) -> Solution {
+    let known = modal::slow_gain(responses, &solution);
+    let refined = known.and_then(|gain| {
+        let shape = modal::Shape { gain: Some(gain), ..solution.shape.clone() };
+        modal::refine(responses, &shape)
+    });
+    refined.filter(|s| is_sane(responses, s, options)).unwrap_or(solution)
 }
 
 /// The place of the last step that was worth its mode, among those that a machine can be.
@@ -223,8 +290,8 @@ fn enough(by_modes: &[f64], sane: &[bool]) -> Option<usize> {
 
 /// No mode carries more than the machine by far, which only pairs do that cancel each other; all are where they were
 /// looked for.
-fn is_sane(solution: &Solution, options: &FitOptions) -> bool {
-    let most = MOST_SHARE * solution.gain.abs();
+fn is_sane(responses: &[Response], solution: &Solution, options: &FitOptions) -> bool {
+    let most = MOST_SHARE * modal::slow_gain(responses, solution).unwrap_or(solution.gain).abs();
     let range = 0.7 * options.min_freq_hz..1.45 * options.max_freq_hz;
     solution.parts.iter().flatten().all(|r| r.abs() <= most) && solution.shape.freq_hz.iter().all(|f| range.contains(f))
 }
@@ -249,7 +316,7 @@ impl AxisFit {
                         damping: shape.damping[k],
                         excited_by: self.direction,
                         shape: std::array::from_fn(shape_of),
-                        on_bed: false,
+                        on_bed: self.on_bed,
                     },
                 }
             })
@@ -308,6 +375,22 @@ mod tests {
         assert_eq!(enough(&[0.3, 0.05, 0.01], &[true; 3]), Some(2));
         assert_eq!(enough(&[0.3, 0.05, 0.01], &[true, true, false]), Some(1));
         assert_eq!(enough(&[], &[]), None);
+    }
+
+    #[test]
+    fn belts_are_spanned_by_x_and_y() {
+        let half = std::f64::consts::FRAC_1_SQRT_2;
+        let (x, y, a) = ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [half, -half, 0.0]);
+        assert!(is_spanned(a, &[x, y]) && is_spanned(x, &[a, [half, half, 0.0]]) && is_spanned(x, &[x]));
+        assert!(!is_spanned(a, &[x]) && !is_spanned([0.0, 0.0, 1.0], &[x, y]) && !is_spanned(x, &[]));
+        assert!(!is_spanned(x, &[a, y]), "they are not apart from each other");
+    }
+
+    #[test]
+    fn nothing_is_told_where_the_interval_has_no_end() {
+        assert!(Interval::factor(40.0, 0.3).is_told() && Interval::around(-1.0, 0.4).is_told());
+        assert!(!Interval::factor(40.0, f64::INFINITY).is_told() && !Interval::around(1.0, f64::NAN).is_told());
+        assert!(!Interval::factor(0.05, 0.7).is_told() && !Interval::around(0.2, 0.15).is_told());
     }
 
     #[test]

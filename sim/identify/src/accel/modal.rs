@@ -36,6 +36,8 @@ pub struct Shape {
     pub freq_hz: Vec<f64>,
     pub damping: Vec<f64>,
     pub delay_s: Vec<f64>,
+    /// Where it is known; else it is one of the sizes.
+    pub gain: Option<f64>,
 }
 
 /// A shape with the sizes that suit it best.
@@ -64,6 +66,9 @@ pub struct Widths {
 const DAMPING: [f64; 2] = [0.004, 0.5];
 const MAX_DELAY_S: f64 = 0.006;
 const ROUNDS: usize = 60;
+/// Below this, and below half of the lowest mode, a machine moves as a whole.
+const SLOW_HZ: f64 = 22.0;
+const ENOUGH_SLOW: i32 = 4;
 /// Keeps two modes at one place from growing against each other without end.
 const REGULAR: f64 = 1e-6;
 /// Neighbouring frequencies of overlapping windows say the same: so many count as one.
@@ -80,15 +85,18 @@ impl Shape {
         self.freq_hz.len()
     }
 
-    /// As numbers of like size, all free of bounds but those of [`Shape::from_numbers`].
+    /// As numbers of like size, all free of bounds but those of [`Shape::with`].
     fn numbers(&self) -> Vec<f64> {
         let logs = self.freq_hz.iter().chain(&self.damping).map(|v| libm::log(*v));
         logs.chain(self.delay_s.iter().map(|t| t * 1e3)).collect()
     }
 
-    fn from_numbers(numbers: &[f64], modes: usize, top_hz: f64) -> Shape {
+    /// The same with other numbers.
+    fn with(&self, numbers: &[f64], top_hz: f64) -> Shape {
+        let modes = self.modes();
         let clamped = |x: &f64, [low, high]: [f64; 2]| libm::exp(*x).clamp(low, high);
         Shape {
+            gain: self.gain,
             freq_hz: numbers[..modes].iter().map(|x| clamped(x, [6.0, top_hz])).collect(),
             damping: numbers[modes..2 * modes].iter().map(|x| clamped(x, DAMPING)).collect(),
             delay_s: numbers[2 * modes..].iter().map(|x| (x * 1e-3).clamp(-MAX_DELAY_S, MAX_DELAY_S)).collect(),
@@ -137,23 +145,45 @@ pub fn solve(responses: &[Response], shape: &Shape) -> Option<Solution> {
     let mut parts = vec![[0.0; 3]; modes];
     let mut errors = DVector::zeros(6 * rows);
     let (mut missed, mut all) = (0.0, 0.0);
-    for (axis, wanted) in wanted.iter().enumerate() {
-        let used = if axis == 0 { modes + 1 } else { modes };
+    for (axis, wanted) in wanted.iter_mut().enumerate() {
+        all += wanted.norm_squared();
+        let used = if axis == 0 && shape.gain.is_none() { modes + 1 } else { modes };
+        if axis == 0
+            && let Some(known) = shape.gain
+        {
+            gain = known;
+            wanted.axpy(-known, &columns.column(modes), 1.0);
+        }
         let a = columns.columns(0, used);
         let mut normal = a.transpose() * a;
         let size = normal.trace().max(1e-300) / used.max(1) as f64;
         (0..used).for_each(|i| normal[(i, i)] += REGULAR * size);
-        let x = normal.cholesky()?.solve(&(a.transpose() * wanted));
-        let error = a * &x - wanted;
+        let x = normal.cholesky()?.solve(&(a.transpose() * &*wanted));
+        let error = a * &x - &*wanted;
         missed += error.norm_squared();
-        all += wanted.norm_squared();
         errors.rows_mut(axis * 2 * rows, 2 * rows).copy_from(&error);
         parts.iter_mut().enumerate().for_each(|(k, part)| part[axis] = x[k]);
-        if axis == 0 {
+        if used > modes {
             gain = x[modes];
         }
     }
     Some(Solution { shape: shape.clone(), gain, parts, residual: missed / all.max(1e-300), errors })
+}
+
+/// The gain that slow motion has once the modes' part in it is taken off: peaks weigh so much in a fit that it may miss by
+/// a tenth there, where a machine moves as a whole. None where too little is slow.
+pub fn slow_gain(responses: &[Response], solution: &Solution) -> Option<f64> {
+    let lowest_hz = solution.shape.freq_hz.iter().fold(f64::MAX, |a, b| a.min(*b));
+    let (mut sum, mut count) = (0.0, 0);
+    for (response, delay_s) in responses.iter().zip(&solution.shape.delay_s) {
+        for (f, h) in response.freq_hz.iter().zip(&response.h[0]).filter(|(f, _)| **f < SLOW_HZ.min(0.5 * lowest_hz)) {
+            let turn = C::from_polar(1.0, std::f64::consts::TAU * f * delay_s);
+            let modes = solution.shape.response(0.0, &solution.parts, *f, 0.0)[0];
+            sum += (h * turn - modes).re;
+            count += 1;
+        }
+    }
+    (count >= ENOUGH_SLOW).then(|| sum / f64::from(count))
 }
 
 /// Residual of a solution on responses that it was not fitted to.
@@ -178,7 +208,7 @@ fn jacobian(responses: &[Response], at: &Solution, numbers: &[f64], top_hz: f64)
     for i in 0..numbers.len() {
         let mut moved = numbers.to_vec();
         moved[i] += STEP;
-        let there = solve(responses, &Shape::from_numbers(&moved, at.shape.modes(), top_hz))?;
+        let there = solve(responses, &at.shape.with(&moved, top_hz))?;
         jacobian.set_column(i, &((there.errors - &at.errors) / STEP));
     }
     Some(jacobian)
@@ -186,7 +216,7 @@ fn jacobian(responses: &[Response], at: &Solution, numbers: &[f64], top_hz: f64)
 
 /// Levenberg and Marquardt from a starting shape.
 pub fn refine(responses: &[Response], start: &Shape) -> Option<Solution> {
-    let (modes, top_hz) = (start.modes(), top_hz(responses));
+    let top_hz = top_hz(responses);
     let mut best = solve(responses, start)?;
     let mut damping = 1e-2;
     for _ in 0..ROUNDS {
@@ -199,7 +229,7 @@ pub fn refine(responses: &[Response], start: &Shape) -> Option<Solution> {
             (0..damped.nrows()).for_each(|i| damped[(i, i)] += damping * normal[(i, i)] + 1e-12);
             let Some(step) = damped.cholesky().map(|c| c.solve(&slope)) else { break };
             let moved: Vec<f64> = numbers.iter().zip(step.iter()).map(|(x, s)| x - s.clamp(-0.5, 0.5)).collect();
-            match solve(responses, &Shape::from_numbers(&moved, modes, top_hz)) {
+            match solve(responses, &start.with(&moved, top_hz)) {
                 Some(there) if there.residual < best.residual => {
                     best = there;
                     damping = (damping / 4.0).max(1e-7);
@@ -258,7 +288,7 @@ pub fn widths(responses: &[Response], solution: &Solution) -> Option<Widths> {
     for i in 0..numbers.len() {
         let mut moved = numbers.clone();
         moved[i] += half(i) / 1.96;
-        let there = solve(responses, &Shape::from_numbers(&moved, modes, top_hz))?;
+        let there = solve(responses, &solution.shape.with(&moved, top_hz))?;
         for (width, (a, b)) in along.iter_mut().zip(there.parts.iter().zip(&solution.parts)) {
             *width += (a[0] - b[0]) * (a[0] - b[0]);
         }
@@ -275,7 +305,7 @@ mod tests {
     use super::*;
 
     fn planted(freq_hz: &[f64], damping: &[f64], parts: &[[f64; 3]], noise: f64, seed: u64) -> Response {
-        let shape = Shape { freq_hz: freq_hz.to_vec(), damping: damping.to_vec(), delay_s: vec![] };
+        let shape = Shape { freq_hz: freq_hz.to_vec(), damping: damping.to_vec(), ..Shape::default() };
         let mut state = seed;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -311,6 +341,9 @@ mod tests {
             assert!(widths.freq[i] < 5e-3 && widths.damping[i] < 0.1, "{widths:?}");
         }
         assert!((two.gain - 60.0).abs() < 1.0 && (two.shape.delay_s[0] - 0.0013).abs() < 3e-5, "{two:?}");
+        assert!((slow_gain(&response, two).unwrap() - 60.0).abs() < 0.5);
+        let known = Shape { gain: Some(58.0), ..two.shape.clone() };
+        assert_eq!(refine(&response, &known).unwrap().gain, 58.0, "what is known is not fitted");
         // A third mode explains noise: on other noise of the same machine it is no better.
         let other = [planted(&f, &z, &parts, 3.0, 8)];
         assert!(residual_on(&other, &steps[2]) > 0.98 * residual_on(&other, two));

@@ -187,8 +187,8 @@ pub fn unit(v: [f64; 3]) -> Option<[f64; 3]> {
 }
 
 fn csv(text: &str) -> Result<Data, Wrong> {
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let Some((number, header)) = lines.next() else {
+    let mut lines = Lines { rest: text, number: 0 };
+    let Some((number, header)) = lines.by_ref().find(|(_, line)| !line.trim().is_empty()) else {
         return Err((None, "is empty: the recording was never written, or the copy failed; record again".into()));
     };
     let plain = header.trim().trim_start_matches('#').replace(' ', "").to_lowercase();
@@ -207,6 +207,31 @@ fn csv(text: &str) -> Result<Data, Wrong> {
     }
     let kinds = format!("begins with neither `{RAW_HEADER}` nor `{PSD_HEADER}`");
     Err((Some(number + 1), format!("{kinds}; give a raw_data, resonances or calibration_data file, or a .stdata")))
+}
+
+/// The lines of a text with their numbers, from 0.
+struct Lines<'a> {
+    rest: &'a str,
+    number: usize,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+        self.rest = rest;
+        self.number += 1;
+        Some((self.number - 1, line))
+    }
+}
+
+/// Neither empty nor a comment.
+fn has_data(line: &str) -> bool {
+    !line.starts_with('#') && !line.trim().is_empty()
 }
 
 /// The first `N` numbers of a line.
@@ -233,17 +258,70 @@ fn numbers<const N: usize>(number: usize, line: &str, columns: [&str; N]) -> Res
     Ok(values)
 }
 
-fn raw<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Result<Vec<Sample>, Wrong> {
-    let sample = |(number, line)| -> Result<Sample, Wrong> {
-        let [time_s, x, y, z] = numbers(number, line, ["time", "accel_x", "accel_y", "accel_z"])?;
-        Ok(Sample { time_s, accel_mm_s2: [x, y, z] })
-    };
-    lines.filter(|(_, line)| !line.starts_with('#')).map(sample).collect()
+fn raw(mut lines: Lines<'_>) -> Result<Vec<Sample>, Wrong> {
+    const LINE_LEN: usize = 48;
+    let mut samples = Vec::with_capacity(lines.rest.len() / LINE_LEN);
+    loop {
+        let row = match plain_row(lines.rest.as_bytes()) {
+            Some((row, used)) => {
+                lines.rest = &lines.rest[used..];
+                lines.number += 1;
+                row
+            }
+            // Whatever is odd about a line is found here.
+            None => match lines.next() {
+                None => return Ok(samples),
+                Some((number, line)) if has_data(line) => {
+                    numbers(number, line, ["time", "accel_x", "accel_y", "accel_z"])?
+                }
+                Some(_) => continue,
+            },
+        };
+        let [time_s, x, y, z] = row;
+        samples.push(Sample { time_s, accel_mm_s2: [x, y, z] });
+    }
 }
 
-fn psd<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Result<Psd, Wrong> {
+/// The four numbers of a line that has nothing else, and its length: files have half a million of them.
+fn plain_row(bytes: &[u8]) -> Option<([f64; 4], usize)> {
+    let (mut row, mut at) = ([0.0; 4], 0);
+    for (i, value) in row.iter_mut().enumerate() {
+        let used;
+        (*value, used) = plain_number(&bytes[at..])?;
+        at += used + 1;
+        if bytes.get(at - 1) != Some(if i < 3 { &b',' } else { &b'\n' }) {
+            return None;
+        }
+    }
+    Some((row, at))
+}
+
+/// A number of at most 15 digits, and its length: both its digits and the power of ten are exact, so their quotient is
+/// rounded once, as it should be.
+fn plain_number(bytes: &[u8]) -> Option<(f64, usize)> {
+    const TENS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let negative = bytes.first() == Some(&b'-');
+    let (mut all, mut digits, mut whole) = (0u64, 0, None);
+    let mut at = usize::from(negative);
+    loop {
+        match bytes.get(at)? {
+            digit @ b'0'..=b'9' if digits < 15 => {
+                all = all * 10 + u64::from(digit - b'0');
+                digits += 1;
+            }
+            b'.' if whole.is_none() => whole = Some(digits),
+            b',' | b'\n' if digits > 0 => break,
+            _ => return None,
+        }
+        at += 1;
+    }
+    let size = all as f64 / TENS[digits - whole.unwrap_or(digits)];
+    Some((if negative { -size } else { size }, at))
+}
+
+fn psd(lines: Lines<'_>) -> Result<Psd, Wrong> {
     let mut psd = Psd { freq_hz: vec![], axes: [vec![], vec![], vec![]], sum: vec![], normalised: false };
-    for (number, line) in lines.filter(|(_, line)| !line.starts_with('#')) {
+    for (number, line) in lines.filter(|(_, line)| has_data(line)) {
         let [freq_hz, x, y, z, sum] = numbers(number, line, ["freq", "psd_x", "psd_y", "psd_z", "psd_xyz"])?;
         if psd.freq_hz.last().is_some_and(|last| *last >= freq_hz) {
             let why = format!("freq {freq_hz} is not above the one before; the lines are out of order");
@@ -339,6 +417,26 @@ mod tests {
         for all in [csv, json, binary] {
             assert_eq!((all.len(), samples(&all[0])), (1, &[ONE][..]));
             assert_eq!(all[0].direction, Some([1.0, 0.0, 0.0]));
+        }
+    }
+
+    #[test]
+    fn plain_numbers_are_what_the_library_makes_of_them() {
+        let mut state = 3u64;
+        for k in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (size, places) = ((state >> 14) as f64 / 2f64.powi(30 + k % 12), (k % 8) as usize);
+            let text = format!("{}{size:.places$}", if k % 3 == 0 { "-" } else { "" });
+            match plain_number(format!("{text},").as_bytes()) {
+                Some((value, used)) => {
+                    assert_eq!(value.to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
+                    assert_eq!(used, text.len());
+                }
+                None => assert!(text.bytes().filter(u8::is_ascii_digit).count() > 15, "{text}"),
+            }
+        }
+        for odd in ["", ",", "-,", ".,", "1e5,", "nan,", "+1,", " 1,", "1.2.3,", "1"] {
+            assert_eq!(plain_number(odd.as_bytes()), None, "{odd}");
         }
     }
 

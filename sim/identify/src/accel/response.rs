@@ -24,6 +24,7 @@ const USUAL: Sweep = Sweep {
     sway_accel_mm_s2: 0.0,
     sway_period_s: 0.0,
 };
+const AXES: [&str; 3] = ["x", "y", "z"];
 /// Klipper's windows at 3200 Hz.
 const PSD_WINDOW: f64 = 2048.0;
 
@@ -80,7 +81,7 @@ fn turn(recording: &Recording, samples: &[Sample], found: &Excitation) -> Result
     let slow = unit(found.gain).ok_or("the sweep moves nothing")?;
     let direction = recording.direction.unwrap_or_else(|| {
         let axis = (0..3).max_by(|a, b| slow[*a].abs().total_cmp(&slow[*b].abs())).unwrap_or(0);
-        notes.push(format!("no name tells its axis; it moves {} most", ["x", "y", "z"][axis]));
+        notes.push(format!("no name tells its axis; it moves {} most", AXES[axis]));
         std::array::from_fn(|i| f64::from(u8::from(i == axis)))
     });
     let along = dot(slow, direction);
@@ -249,12 +250,20 @@ fn of_psd(recording: &Recording, psd: &Psd, range_hz: [f64; 2]) -> Result<Measur
     let sums: [f64; 3] = std::array::from_fn(|axis| psd.axes[axis].iter().sum());
     let direction = recording.direction.unwrap_or_else(|| {
         let axis = (0..3).max_by(|a, b| sums[*a].total_cmp(&sums[*b])).unwrap_or(0);
-        notes.push(format!("no name tells its axis; {} has most of the energy", ["x", "y", "z"][axis]));
+        notes.push(format!("no name tells its axis; {} has most of the energy", AXES[axis]));
         std::array::from_fn(|i| f64::from(u8::from(i == axis)))
     });
     let density = sweep_density(&USUAL, &psd.freq_hz);
-    // What each axis of the test's frame has of the machine's; of a diagonal test, densities leave only the sum.
-    let shares = frame_of(direction).map(|row| row.map(|d| d * d));
+    // What each axis of the test's frame has of the chip's; of a diagonal test, densities leave only the sum.
+    let most = (0..3).max_by(|a, b| sums[*a].total_cmp(&sums[*b])).unwrap_or(0);
+    let own = direction.iter().position(|d| d.abs() > 0.9);
+    let frame = if own.is_some_and(|own| sums[own] < AS_MOUNTED * AS_MOUNTED * sums[most]) {
+        notes.push(format!("the chip's axes are not the machine's: most of its motion is along its {}", AXES[most]));
+        frame_of(std::array::from_fn(|i| f64::from(u8::from(i == most))))
+    } else {
+        frame_of(direction)
+    };
+    let shares = frame.map(|row| row.map(|d| d * d));
     if direction.iter().all(|d| d.abs() < 0.9) {
         notes.push("a spectrum of a diagonal test does not tell along from across; halves are assumed".into());
     }
@@ -348,7 +357,7 @@ mod tests {
     /// What lies beyond the range of a spectrum turns the phase as a delay does, and the fit has one of those.
     #[test]
     fn the_least_phase_of_a_mode_is_its_own_but_for_a_delay() {
-        let shape = Shape { freq_hz: vec![48.0], damping: vec![0.06], delay_s: vec![] };
+        let shape = Shape { freq_hz: vec![48.0], damping: vec![0.06], ..Shape::default() };
         let freq_hz: Vec<f64> = (0..500).map(|k| 0.4 * f64::from(k)).collect();
         let truth = |f: f64| shape.response(60.0, &[[60.0, 0.0, 0.0]], f, 0.0)[0];
         let gain: Vec<f64> = freq_hz.iter().map(|f| truth(*f).norm()).collect();
@@ -359,6 +368,26 @@ mod tests {
         for (f, e) in off {
             assert!((e - delay * f).abs() < 0.1, "{f} Hz: {e} rad, delay {delay}");
         }
+    }
+
+    /// A chip that is screwed on upright feels a test along X in its z.
+    #[test]
+    fn a_spectrum_is_turned_to_where_its_energy_is() {
+        let freq_hz: Vec<f64> = (0..130).map(|k| 1.5625 * f64::from(k)).collect();
+        let density = sweep_density(&USUAL, &freq_hz);
+        let of = |gain: f64| density.iter().map(|d| gain * gain * d).collect::<Vec<_>>();
+        let axes = [of(3.0), of(4.0), of(60.0)];
+        let psd = Psd { freq_hz, sum: of(60.2), axes, normalised: false };
+        let recording = Recording {
+            path: "x.csv".into(),
+            name: "resonances_x".into(),
+            direction: Some([1.0, 0.0, 0.0]),
+            data: Data::Psd(psd),
+        };
+        let measured = measure(&recording, None, [12.0, 130.0]).unwrap();
+        assert_eq!(measured.direction, [1.0, 0.0, 0.0]);
+        assert!(measured.whole.h[0].iter().all(|h| (h.norm() / 60.0 - 1.0).abs() < 1e-6));
+        assert!(measured.notes.iter().any(|n| n.contains("along its z")), "{:?}", measured.notes);
     }
 
     #[test]
