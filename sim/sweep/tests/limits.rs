@@ -44,12 +44,14 @@ impl Planted {
 
     fn limit(&self, knob: Knob) -> Limit {
         let search = Search { knobs: vec![knob], margin: 0.2, pool: Pool::default() };
-        limits::search(&self.scenario, &self.folder, &search, |_, _| {}).expect("an answer").remove(0)
+        limits::search(&self.scenario, &self.folder, &Overlay::on_disk(), &search, |_, _| {})
+            .expect("an answer")
+            .remove(0)
     }
 
     fn flow(&self) -> FlowLimit {
-        let search = FlowSearch { target_c: Some(210.0), fan: 0.0, pool: Pool::default() };
-        flow::search(&self.scenario, &self.folder, &search, |_| {}).expect("an answer")
+        let search = FlowSearch { target_c: Some(210.0), fan: 0.0, up_to_mm3_s: flow::FASTEST, pool: Pool::default() };
+        flow::search(&self.scenario, &self.folder, &Overlay::on_disk(), &search, |_| {}).expect("an answer")
     }
 }
 

@@ -57,7 +57,7 @@ fn a_session_says_in_block_json_and_page_what_it_found() {
         assert!(answer.choice.max_accel_mm_s2[axis] >= answer.peer.max_accel_mm_s2[axis], "{answer:?}");
     }
     let block = session.block(&printer).unwrap();
-    let json = session.to_json(&printer, "drydock tune shaper").unwrap();
+    let json = session.to_json(&printer, "drydock tune shaper");
     let page = report::html(&session, &block, "Tuning", "drydock tune shaper");
     let kind = &answer.choice.pair[0].kind;
     assert!(block.contains(&format!("#*# shaper_type_x = {kind}")), "{block}");

@@ -77,7 +77,7 @@ pub fn modes(
         out.flags.push("without --config the modes are not settled in the twin: its own drives add to them".into());
     }
     machine.sources.retain(|path, _| !path.starts_with("modes["));
-    machine.modes = fit.modes();
+    machine.take_modes(fit.modes());
     let mut index = 0;
     for axis in &fit.axes {
         let from = axis.files.join(", ");
