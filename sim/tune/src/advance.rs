@@ -53,7 +53,7 @@ impl Default for Options {
 pub struct Answer {
     /// What pressure advance has to be, s.
     pub advance_s: f64,
-    /// Half of the 95 % interval, from the scatter of the lines, or what the flows are off one law, where that is more, s.
+    /// Half of the 95 % interval, from the scatter of the lines, or how far they are off the law, where that is more, s.
     pub uncertainty_s: f64,
     /// What printer.cfg says, s.
     pub before_s: f64,
@@ -118,8 +118,8 @@ impl Answer {
     }
 }
 
-/// The section of a line: width 1.125 times the nozzle, and half as high as the nozzle is wide at most; lower under wide
-/// nozzles, so that these do not crawl at the same flow, where motors lag.
+/// The section of a line: width 1.125 times the nozzle, and low, so that the head is fast at these flows: how far motors lag
+/// then counts for little.
 #[derive(Clone, Copy, Debug)]
 struct Section {
     width_mm: f64,
@@ -129,7 +129,7 @@ struct Section {
 impl Section {
     fn of_nozzle(nozzle_mm: f64) -> Section {
         let width_mm = 1.125 * nozzle_mm;
-        Section { width_mm, height_mm: (0.09 / width_mm).max(0.12).min(0.5 * nozzle_mm) }
+        Section { width_mm, height_mm: (0.055 / width_mm).max(0.1).min(0.5 * nozzle_mm) }
     }
 
     fn area_mm2(self) -> f64 {
@@ -166,6 +166,8 @@ const MIDDLE: usize = 1;
 /// The fastest of them, and how much of what the hot end delivers it may be.
 const FASTEST_MM3_S: f64 = 4.0;
 const OF_LIMIT: f64 = 0.5;
+/// No flow's answer counts as surer than this part of it.
+const SURE: f64 = 0.01;
 /// The melt settles for so many of its time constants in each part.
 const SETTLES: f64 = 6.0;
 /// The speed changes no faster than this, nor than the smoothing, nor than the melt follows: a blob is told by its width,
@@ -275,16 +277,15 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     for ((printed, lines), flows) in printed.into_iter().zip(&jobs).zip(bench.flows_mm3_s) {
         let Some((readings, print)) = printed else { continue };
         let (at_s, half_s) = mean(&said(lines, &readings, |r| r.off_s));
-        uncertainty_s = uncertainty_s.max(half_s);
-        chords.push((flows, at_s));
+        chords.push((flows, at_s, half_s));
         digest.bytes(print.as_bytes());
     }
     let law = Law::of(&chords);
-    let by_flow: Vec<(f64, f64)> = chords.iter().map(|(flows, at_s)| (flows.1, *at_s)).collect();
+    let by_flow: Vec<(f64, f64)> = chords.iter().map(|(flows, at_s, _)| (flows.1, *at_s)).collect();
     if chords.len() == bench.flows_mm3_s.len() {
         advance_s = law.chord(bench.flows_mm3_s[MIDDLE]).max(0.0);
-        uncertainty_s =
-            chords.iter().map(|(flows, at_s)| (at_s - law.chord(*flows)).abs()).fold(uncertainty_s, f64::max);
+        let (_, at_s, half_s) = chords[MIDDLE];
+        uncertainty_s = half_s.max((at_s - advance_s).abs());
     }
     let settle_s = settle_s.min(1.5 * advance_s + 0.01);
     (work.tell)("pressure advance, the curve", 0.6);
@@ -358,7 +359,10 @@ fn mean(values: &[f64]) -> (f64, f64) {
     (mean, 1.96 * (squares / (n - 1.0).max(1.0) / n).sqrt())
 }
 
-/// The melt's law s = c v^n from what the lines of each flow say of its chord, by least squares.
+/// What the lines of a flow say: the flow, T and half of its interval, s.
+type Chord = ((f64, f64), f64, f64);
+
+/// The melt's law s = c v^n from the chords of the flows, by least squares with the weight of their scatter.
 #[derive(Clone, Copy, Debug)]
 struct Law {
     n: f64,
@@ -366,12 +370,13 @@ struct Law {
 }
 
 impl Law {
-    fn of(chords: &[((f64, f64), f64)]) -> Law {
+    fn of(chords: &[Chord]) -> Law {
         let fit = |n: f64| {
-            let pairs = || chords.iter().map(|(flows, t)| (chord(*flows, n), *t));
-            let (st, ss) = pairs().fold((0.0, 0.0), |(st, ss), (s, t)| (st + s * t, ss + s * s));
+            let terms =
+                || chords.iter().map(|(flows, t, half)| (chord(*flows, n), *t, (half.hypot(SURE * t)).powi(-2)));
+            let (st, ss) = terms().fold((0.0, 0.0), |(st, ss), (s, t, w)| (st + w * s * t, ss + w * s * s));
             let c = if ss > 0.0 { st / ss } else { 0.0 };
-            (pairs().map(|(s, t)| (t - c * s) * (t - c * s)).sum::<f64>(), Law { n, c })
+            (terms().map(|(s, t, w)| w * (t - c * s) * (t - c * s)).sum::<f64>(), Law { n, c })
         };
         // A curve of one valley; three flows do not tell a third digit.
         let tried = (20..=200).rev().map(|i| fit(f64::from(i) * 0.005));
