@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use drydock_plant::Machine;
-use drydock_plant::drive::{Drive, Rotor, torque_constant, torque_current_a};
+use drydock_plant::drive::{Drive, Rotor};
 use drydock_plant::heater::Body;
 use drydock_plant::hotend::Hotend;
 use drydock_recording::{Bead, Reader};
@@ -85,9 +85,24 @@ fn weak_x(machine: &mut Machine) -> Rotor {
 /// 40 mm a turn, 200 full steps.
 const ARM_M: f64 = 0.04 / TAU;
 
+/// By the two limits themselves, and not by the plant's solution of them: the largest torque current for which some field
+/// current keeps the whole below the driver's peak, and the voltage below the supply.
 fn pull_out_n(rotor: &Rotor, mm_s: f64) -> f64 {
-    let current_a = torque_current_a(rotor, 50.0, mm_s * 1e-3 / ARM_M);
-    torque_constant(rotor) * rotor.torque_efficiency * current_a / ARM_M
+    let shaft_rad_s = mm_s * 1e-3 / ARM_M;
+    let n_m_per_a = rotor.holding_torque_n_m / (2.0f64.sqrt() * rotor.rated_current_a);
+    let (r, x, emf) = (rotor.resistance_ohm, 50.0 * shaft_rad_s * rotor.inductance_h, n_m_per_a * shaft_rad_s);
+    let possible = |torque_a: f64| {
+        let room = (rotor.peak_current_a.powi(2) - torque_a * torque_a).max(0.0).sqrt();
+        // Where the voltage is least.
+        let field_a = (-x * emf / (r * r + x * x)).clamp(-room, room);
+        (r * field_a - x * torque_a).hypot(r * torque_a + x * field_a + emf) <= rotor.supply_v
+    };
+    let (mut low, mut high) = (0.0, rotor.peak_current_a);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if possible(middle) { low = middle } else { high = middle }
+    }
+    n_m_per_a * rotor.torque_efficiency * low / ARM_M
 }
 
 /// The force that a motor needs at a speed and acceleration: inertia of mass and rotor, and friction.
@@ -134,6 +149,52 @@ fn acceleration_at_which_steps_are_lost_is_the_closed_form() {
         within(&format!("onset in the twin at {mm_s} mm/s, mm/s^2:"), twin_onset(&limit), expected, 0.10);
         let recommended = limit.recommended.expect("an answer");
         assert!(recommended < limit.clean.expect("clean") && recommended > 0.6 * expected, "{limit:?}");
+    }
+}
+
+#[test]
+fn zz_probe() {
+    for (i, (mass, hz, mm_s, volt)) in [
+        (0.6, 35.0, 200.0, 12.0),
+        (0.6, 35.0, 300.0, 12.0),
+        (2.0, 35.0, 200.0, 12.0),
+        (2.0, 35.0, 300.0, 12.0),
+        (2.0, 20.0, 250.0, 12.0),
+        (4.0, 35.0, 300.0, 12.0),
+        (2.0, 35.0, 350.0, 24.0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let lines = to_and_fro(mm_s);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let mut rotor = Rotor::default();
+        let append = format!("[input_shaper]\nshaper_type_x: mzv\nshaper_freq_x: {hz}\n[printer]\nmax_velocity: 400\n");
+        let planted = Planted::new(&format!("probe{i}"), &lines, &append, |machine| {
+            rotor = Rotor { supply_v: volt, ..weak_x(machine) };
+            machine.motors[0].model = Drive::Rotor(rotor.clone());
+            machine.moving_mass_kg[0] = mass;
+        });
+        let limit = planted.limit(Knob::Accel);
+        let spare_n = pull_out_n(&rotor, mm_s) - needed_n(&rotor, mm_s, 0.0);
+        let inertia_kg = mass + rotor.rotor_inertia_kg_m2 / (ARM_M * ARM_M);
+        let expected = spare_n / inertia_kg * 1e3;
+        println!(
+            "probe mass {mass} hz {hz} v {mm_s} V {volt}: closed {expected:.0} predicted {:?} clean {:?} lost {:?} F {:.2} ramp {:.0} ms",
+            limit.predicted,
+            limit.clean,
+            limit.lost,
+            pull_out_n(&rotor, mm_s),
+            mm_s / expected * 1e3
+        );
+        for t in &limit.trials {
+            println!(
+                "    {:.0} share {:.3} lost {:?}",
+                t.value,
+                t.torque.as_ref().map_or(0.0, |t| t.share),
+                t.lost.as_ref().map(|l| (l.at_s, l.full_steps))
+            );
+        }
     }
 }
 
@@ -280,8 +341,8 @@ fn flow_at_which_the_motor_skips_is_that_of_its_pull_out_force() {
         let motor = machine.motors.iter_mut().find(|m| m.name == "extruder").expect("an extruder");
         let rotor = Rotor { holding_torque_n_m: 0.3, peak_current_a: 0.8, ..Rotor::default() };
         let arm_m = motor.rotation_distance_mm / motor.gear_ratio * 1e-3 / TAU;
-        planted_n =
-            torque_constant(&rotor) * rotor.torque_efficiency * rotor.peak_current_a / arm_m - rotor.coulomb_friction_n;
+        let n_m_per_a = rotor.holding_torque_n_m / (2.0f64.sqrt() * rotor.rated_current_a);
+        planted_n = n_m_per_a * rotor.torque_efficiency * rotor.peak_current_a / arm_m - rotor.coulomb_friction_n;
         motor.model = Drive::Rotor(rotor);
     });
     limited_by(&planted.flow(), Reason::MotorSkips, flow_at_n(planted_n), 0.06);
