@@ -153,52 +153,6 @@ fn acceleration_at_which_steps_are_lost_is_the_closed_form() {
 }
 
 #[test]
-fn zz_probe() {
-    for (i, (mass, hz, mm_s, volt)) in [
-        (0.6, 35.0, 200.0, 12.0),
-        (0.6, 35.0, 300.0, 12.0),
-        (2.0, 35.0, 200.0, 12.0),
-        (2.0, 35.0, 300.0, 12.0),
-        (2.0, 20.0, 250.0, 12.0),
-        (4.0, 35.0, 300.0, 12.0),
-        (2.0, 35.0, 350.0, 24.0),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let lines = to_and_fro(mm_s);
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let mut rotor = Rotor::default();
-        let append = format!("[input_shaper]\nshaper_type_x: mzv\nshaper_freq_x: {hz}\n[printer]\nmax_velocity: 400\n");
-        let planted = Planted::new(&format!("probe{i}"), &lines, &append, |machine| {
-            rotor = Rotor { supply_v: volt, ..weak_x(machine) };
-            machine.motors[0].model = Drive::Rotor(rotor.clone());
-            machine.moving_mass_kg[0] = mass;
-        });
-        let limit = planted.limit(Knob::Accel);
-        let spare_n = pull_out_n(&rotor, mm_s) - needed_n(&rotor, mm_s, 0.0);
-        let inertia_kg = mass + rotor.rotor_inertia_kg_m2 / (ARM_M * ARM_M);
-        let expected = spare_n / inertia_kg * 1e3;
-        println!(
-            "probe mass {mass} hz {hz} v {mm_s} V {volt}: closed {expected:.0} predicted {:?} clean {:?} lost {:?} F {:.2} ramp {:.0} ms",
-            limit.predicted,
-            limit.clean,
-            limit.lost,
-            pull_out_n(&rotor, mm_s),
-            mm_s / expected * 1e3
-        );
-        for t in &limit.trials {
-            println!(
-                "    {:.0} share {:.3} lost {:?}",
-                t.value,
-                t.torque.as_ref().map_or(0.0, |t| t.share),
-                t.lost.as_ref().map(|l| (l.at_s, l.full_steps))
-            );
-        }
-    }
-}
-
-#[test]
 fn speed_at_which_steps_are_lost_is_the_closed_form() {
     let lines = to_and_fro(10_000.0);
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
