@@ -61,6 +61,7 @@ pub struct FlowTrial {
     pub lost_steps: i64,
     /// The host stopped, or complained.
     pub error: Option<String>,
+    pub fingerprint: String,
 }
 
 /// What was found.
@@ -85,13 +86,16 @@ pub struct FlowSearch {
     pub target_c: Option<f64>,
     /// Part cooling fan, 0 to 1.
     pub fan: f64,
+    /// Who wants no more than this need not know what is above it, mm^3/s.
+    pub up_to_mm3_s: f64,
     pub pool: Pool,
 }
 
-/// Flows of the first look, mm^3/s: each a quarter more than the one before.
+/// Flows of the first look, mm^3/s: each a quarter more than the one before, up to what is asked for.
 const SLOWEST: f64 = 1.0;
 const STEP: f64 = 1.25;
-const FLOWS: usize = 19;
+/// No hot end of today comes near.
+pub const FASTEST: f64 = 56.0;
 /// Flows between the last good one and the first bad one.
 const BETWEEN: usize = 4;
 /// The hot end settles for so long, s, and is then measured for so long.
@@ -110,26 +114,29 @@ const SLOW: f64 = 3.2;
 /// Less than this comes out of what is asked for.
 const DELIVERED: f64 = 0.95;
 
-/// Searches the limit. `tell`: how much is done, 0 to 1.
+/// Searches the limit. `files`: where printer.cfg is. `tell`: how much is done, 0 to 1.
 pub fn search(
     base: &Scenario,
     folder: &Path,
+    files: &Overlay,
     search: &FlowSearch,
     mut tell: impl FnMut(f64),
 ) -> Result<FlowLimit, String> {
-    let built = printer(base, folder, &Overlay::on_disk()).map_err(|e| e.to_string())?;
+    let built = printer(base, folder, files).map_err(|e| e.to_string())?;
     let Some(extruder) = built.machine.extruders.first() else { return Err("the machine has no extruder".into()) };
     let target_c = search.target_c.unwrap_or(extruder.reference_c);
     let bench = FlowBench {
         base,
         folder,
+        files,
         search,
         target_c,
         heater: extruder.heater.and_then(|h| built.heaters.get(h).cloned()),
         max_power: option(&built.config, "max_power").unwrap_or(1.0),
         machine: built.machine,
     };
-    let grid: Vec<f64> = std::iter::successors(Some(SLOWEST), |q| Some(q * STEP)).take(FLOWS).collect();
+    let flows = std::iter::successors(Some(SLOWEST), |q| Some(q * STEP));
+    let grid: Vec<f64> = flows.take_while(|q| *q < search.up_to_mm3_s).collect();
     let mut trials = bench.trials(&grid, |done| tell(0.7 * done))?;
     let first = study(&trials);
     if let Some((limit, _)) = first.limit {
@@ -152,6 +159,7 @@ fn option(config: &drydock_host::config::Config, name: &str) -> Option<f64> {
 struct FlowBench<'a> {
     base: &'a Scenario,
     folder: &'a Path,
+    files: &'a Overlay,
     search: &'a FlowSearch,
     target_c: f64,
     heater: Option<String>,
@@ -192,7 +200,7 @@ impl FlowBench<'_> {
         let limit = |name: &str| Target::Config { section: "extruder".into(), option: name.into() };
         let limits = ["max_extrude_only_distance", "max_extrude_only_velocity", "max_extrude_only_accel"].map(limit);
         let settings: Vec<(&Target, &str)> = limits.iter().zip(["100000", "1000", "2000"]).collect();
-        let job = job(&scenario, self.folder, &Overlay::on_disk(), &settings)?;
+        let job = job(&scenario, self.folder, self.files, &settings)?;
         let run = memory::simulate(&job.scenario, self.folder, &job.files, true, || !self.search.pool.stop.is_set());
         let Some(run) = run.map_err(|e| e.to_string())? else { return Ok(None) };
         let trial = self.measure(flow_mm3_s, area_mm2, run).map_err(|e| format!("the recording: {e}"))?;
@@ -238,6 +246,7 @@ impl FlowBench<'_> {
             duty: mean(&mut heats().map(|t| t.duty)) / self.max_power,
             lost_steps: motors.map(|m| lost(&m.name)).sum(),
             error: error.map(|e| e.lines().next().unwrap_or_default().to_string()),
+            fingerprint: outcome.fingerprint,
         })
     }
 }

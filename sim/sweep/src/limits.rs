@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
+use drydock_host::config::FileSource;
 use drydock_plant::Machine;
 use drydock_plant::drive::Moves;
 use drydock_recording::{Command, Event, Move, Reader};
-use drydock_scenario::disk::RealDisk;
 use drydock_scenario::memory::{self, Overlay};
 use drydock_scenario::model::{Act, Scenario};
 use drydock_scenario::setup::printer;
@@ -145,15 +145,16 @@ const ROUNDS: usize = 2;
 /// Of the recordings that are made to be looked at here, samples per second.
 const SAMPLE_HZ: f64 = 50.0;
 
-/// Searches the knobs one after the other, each with what was recommended for those before. `tell`: what is being done, and
-/// how much of it is done, 0 to 1.
+/// Searches the knobs one after the other, each with what was recommended for those before. `files`: where printer.cfg and
+/// print are. `tell`: what is being done, and how much of it is done, 0 to 1.
 pub fn search(
     base: &Scenario,
     folder: &Path,
+    files: &Overlay,
     search: &Search,
     mut tell: impl FnMut(&str, f64),
 ) -> Result<Vec<Limit>, String> {
-    let (scenario, files) = without_own_limits(base, folder, &search.knobs)?;
+    let (scenario, files) = without_own_limits(base, folder, files, &search.knobs)?;
     let mut bench = Bench { scenario, folder, files, set: Vec::new(), pool: &search.pool };
     let mut limits = Vec::new();
     for (i, knob) in search.knobs.iter().enumerate() {
@@ -394,11 +395,16 @@ fn lost_steps(text: &str) -> Option<(usize, i64)> {
 
 /// The scenario with moves that depend on the knobs alone: limits that a print file sets for itself are left out of it; one
 /// that moves nothing gets a pattern of moves.
-fn without_own_limits(base: &Scenario, folder: &Path, knobs: &[Knob]) -> Result<(Scenario, Overlay), String> {
+fn without_own_limits(
+    base: &Scenario,
+    folder: &Path,
+    files: &Overlay,
+    knobs: &[Knob],
+) -> Result<(Scenario, Overlay), String> {
     let mut scenario = Scenario { expect: Vec::new(), sample_hz: SAMPLE_HZ, ..base.clone() };
-    let mut files = Overlay::on_disk();
+    let mut files = files.clone();
     if scenario.story.is_empty() {
-        let machine = printer(base, folder, &RealDisk).map_err(|e| e.to_string())?.machine;
+        let machine = printer(base, folder, &files).map_err(|e| e.to_string())?.machine;
         scenario.story = vec![Act::Gcode(pattern(&machine))];
     }
     for act in &mut scenario.story {
@@ -412,8 +418,7 @@ fn without_own_limits(base: &Scenario, folder: &Path, knobs: &[Knob]) -> Result<
             }
             Act::Print(file) => {
                 let path = folder.join(&*file);
-                let bytes = std::fs::read(&path)
-                    .map_err(|e| format!("{}: {}", path.display(), drydock_scenario::text::io_cause(&e)))?;
+                let bytes = files.read(&path.to_string_lossy()).map_err(|e| format!("{}: {e}", path.display()))?;
                 let text = String::from_utf8_lossy(&bytes);
                 // Line numbers stay as they are.
                 let lines: Vec<Cow<'_, str>> = text.lines().map(|line| without_limits(line, knobs)).collect();

@@ -34,7 +34,8 @@ const STEP_MM: f64 = 0.05;
 pub struct TorqueUse {
     /// 1: pull-out.
     pub share: f64,
-    pub motor: usize,
+    /// Its name.
+    pub motor: String,
     pub at_ns: u64,
     pub at_mm: [f64; 3],
     pub line_no: u32,
@@ -81,7 +82,7 @@ pub fn along(machine: &Machine, moves: impl Iterator<Item = Move>) -> Vec<Option
                 if worst[motor].as_ref().is_none_or(|w| w.share < share) {
                     worst[motor] = Some(TorqueUse {
                         share,
-                        motor,
+                        motor: machine.motors[motor].name.clone(),
                         at_ns: phase.at_ns,
                         at_mm,
                         line_no: phase.line_no,

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use drydock_plant::Machine;
-use drydock_plant::drive::{Drive, Rotor, torque_constant, torque_current_a};
+use drydock_plant::drive::{Drive, Rotor};
 use drydock_plant::heater::Body;
 use drydock_plant::hotend::Hotend;
 use drydock_recording::{Bead, Reader};
@@ -44,12 +44,14 @@ impl Planted {
 
     fn limit(&self, knob: Knob) -> Limit {
         let search = Search { knobs: vec![knob], margin: 0.2, pool: Pool::default() };
-        limits::search(&self.scenario, &self.folder, &search, |_, _| {}).expect("an answer").remove(0)
+        limits::search(&self.scenario, &self.folder, &Overlay::on_disk(), &search, |_, _| {})
+            .expect("an answer")
+            .remove(0)
     }
 
     fn flow(&self) -> FlowLimit {
-        let search = FlowSearch { target_c: Some(210.0), fan: 0.0, pool: Pool::default() };
-        flow::search(&self.scenario, &self.folder, &search, |_| {}).expect("an answer")
+        let search = FlowSearch { target_c: Some(210.0), fan: 0.0, up_to_mm3_s: flow::FASTEST, pool: Pool::default() };
+        flow::search(&self.scenario, &self.folder, &Overlay::on_disk(), &search, |_| {}).expect("an answer")
     }
 }
 
@@ -83,9 +85,24 @@ fn weak_x(machine: &mut Machine) -> Rotor {
 /// 40 mm a turn, 200 full steps.
 const ARM_M: f64 = 0.04 / TAU;
 
+/// By the two limits themselves, and not by the plant's solution of them: the largest torque current for which some field
+/// current keeps the whole below the driver's peak, and the voltage below the supply.
 fn pull_out_n(rotor: &Rotor, mm_s: f64) -> f64 {
-    let current_a = torque_current_a(rotor, 50.0, mm_s * 1e-3 / ARM_M);
-    torque_constant(rotor) * rotor.torque_efficiency * current_a / ARM_M
+    let shaft_rad_s = mm_s * 1e-3 / ARM_M;
+    let n_m_per_a = rotor.holding_torque_n_m / (2.0f64.sqrt() * rotor.rated_current_a);
+    let (r, x, emf) = (rotor.resistance_ohm, 50.0 * shaft_rad_s * rotor.inductance_h, n_m_per_a * shaft_rad_s);
+    let possible = |torque_a: f64| {
+        let room = (rotor.peak_current_a.powi(2) - torque_a * torque_a).max(0.0).sqrt();
+        // Where the voltage is least.
+        let field_a = (-x * emf / (r * r + x * x)).clamp(-room, room);
+        (r * field_a - x * torque_a).hypot(r * torque_a + x * field_a + emf) <= rotor.supply_v
+    };
+    let (mut low, mut high) = (0.0, rotor.peak_current_a);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if possible(middle) { low = middle } else { high = middle }
+    }
+    n_m_per_a * rotor.torque_efficiency * low / ARM_M
 }
 
 /// The force that a motor needs at a speed and acceleration: inertia of mass and rotor, and friction.
@@ -278,8 +295,8 @@ fn flow_at_which_the_motor_skips_is_that_of_its_pull_out_force() {
         let motor = machine.motors.iter_mut().find(|m| m.name == "extruder").expect("an extruder");
         let rotor = Rotor { holding_torque_n_m: 0.3, peak_current_a: 0.8, ..Rotor::default() };
         let arm_m = motor.rotation_distance_mm / motor.gear_ratio * 1e-3 / TAU;
-        planted_n =
-            torque_constant(&rotor) * rotor.torque_efficiency * rotor.peak_current_a / arm_m - rotor.coulomb_friction_n;
+        let n_m_per_a = rotor.holding_torque_n_m / (2.0f64.sqrt() * rotor.rated_current_a);
+        planted_n = n_m_per_a * rotor.torque_efficiency * rotor.peak_current_a / arm_m - rotor.coulomb_friction_n;
         motor.model = Drive::Rotor(rotor);
     });
     limited_by(&planted.flow(), Reason::MotorSkips, flow_at_n(planted_n), 0.06);

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for seed in from..=to {
         let start = Instant::now();
         let mut printer = Printer::load(Path::new(config), None, seed)?;
-        printer.machine.modes = random::two_modes(seed);
+        printer.machine.take_modes(random::two_modes(seed));
         if let Some(folder) = rest.first() {
             raw_csv(&printer, Path::new(folder), seed, &work)?;
         }
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         gains.push(tuned.rms_um / peer.rms_um);
         let name = |s: &Shaper| format!("{} z{:.3}", s.name(), s.damping);
         println!(
-            "{seed}  {:14}  {:14}  {:5.0}  {:20} {:20} {:5.0}  {:6.2} {:6.2}   {:6.1} {:6.1}   {:6.1} {:6.1}  {}  {:.0}  conf {:.2}",
+            "{seed}  {:14}  {:14}  {:5.0}  {:20} {:20} {:5.0}  {:6.2} {:6.2}   {:6.1} {:6.1}   {:6.1} {:6.1}  {}  {:.0}  conf {:.2?} given up {}",
             answer.peer.pair[0].name(),
             answer.peer.pair[1].name(),
             answer.peer.accel_mm_s2(),
@@ -61,7 +61,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             tuned.off_um,
             if ok { "yes" } else { "NO" },
             start.elapsed().as_secs_f64(),
-            answer.confidence(),
+            answer.confidence().unwrap_or(f64::NAN),
+            answer.given_up,
         );
     }
     gains.sort_by(f64::total_cmp);

@@ -3,7 +3,7 @@
 //! # Equation
 //! A line is printed slow, fast, slow. The melt holds back s(v) of filament at speed v, of which pressure advance gives
 //! K v. What is missing after the speed-up, and too much after the slow-down, is
-//! D = (s(v2) - s(v1) - K (v2 - v1)) a;  r = D/(a (v2 - v1)) = T - K;  T is where a straight line through r over K is 0
+//! D = (s(v2) - s(v1) - K (v2 - v1)) a;  r = D/(a (v2 - v1)) = T - K;  T is the mean of r + K over lines of several K
 //!
 //! # Symbols
 //! v1, v2 (mm/s) filament speed, slow and fast · a (mm^2) section of the filament · K (s) pressure advance · T (s) what it
@@ -14,30 +14,37 @@
 //! an input shaper, nor how the pressure settles, moves the answer
 //!
 //! # Caveats
-//! where the melt is no Newtonian one, T falls with the flow: it is measured for several flows, and the answer is that of
-//! the middle one
+//! where the melt is no Newtonian one, T falls with the flow: it is measured for several flows, a power law is laid through
+//! them, and the answer is that of the middle one. A stepper is off by a micrometre or two of filament, at harmonics of its electrical period; without
+//! gears that is some milliseconds of T. So the lines of a set begin at phases spread evenly over that period: in their mean
+//! every harmonic is gone that their number does not divide. What moves the head has the same ripple: see CUT_MM.
+//! A delta's carriages lag by an amount that depends on place and speed: up to 0.5 ms of T.
 //!
 //! # Checked by
-//! tests/tuning.rs: planted time constants of 5, 23 and 71 ms
+//! tests/tuning.rs: planted time constants from 5 to 80 ms, geared and direct extruders, three kinematics
 
 use std::fmt::Write;
 
 use drydock_plant::bed_surface::BedSurface;
+use drydock_plant::drive::Moves;
 use drydock_recording::Bead;
 use drydock_scenario::model::Act;
+use drydock_sweep::flow::FlowLimit;
 use drydock_twin::digest::Digest;
 
 use crate::printer::{Change, Job, PRINT, Printer};
-use crate::{Failure, Work};
+use crate::{Failure, Work, flow};
 
 #[derive(Clone, Debug)]
 pub struct Options {
     pub temperature_c: f64,
+    /// What the hot end delivers: the lines stay well below. None: it is asked first.
+    pub flow: Option<FlowLimit>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { temperature_c: 210.0 }
+        Options { temperature_c: 210.0, flow: None }
     }
 }
 
@@ -46,11 +53,14 @@ impl Default for Options {
 pub struct Answer {
     /// What pressure advance has to be, s.
     pub advance_s: f64,
-    /// Half of the 95 % interval, from the scatter of the lines, s.
+    /// Half of the 95 % interval, from the scatter of the lines, or how far they are off the law, where that is more, s.
     pub uncertainty_s: f64,
     /// What printer.cfg says, s.
     pub before_s: f64,
     pub smooth_time_s: f64,
+    pub flow_limit_mm3_s: Option<f64>,
+    /// Slow and fast flow of the lines that gave the answer, mm^3/s.
+    pub flows_mm3_s: (f64, f64),
     /// Answer by flow of the fast part, mm^3/s and s.
     pub by_flow: Vec<(f64, f64)>,
     /// Exponent of the melt: 1 is Newtonian.
@@ -68,10 +78,8 @@ pub struct Answer {
 impl Answer {
     /// The melt's time constant at a flow, by the exponent that the lines show, s.
     pub fn at_flow(&self, flow_mm3_s: f64) -> f64 {
-        let (slow, fast) = FLOWS_MM3_S[MIDDLE];
         let n = self.power_index;
-        let chord = (libm::pow(fast, n) - libm::pow(slow, n)) / (fast - slow);
-        self.advance_s / chord * n * libm::pow(flow_mm3_s, n - 1.0)
+        self.advance_s / chord(self.flows_mm3_s, n) * n * libm::pow(flow_mm3_s, n - 1.0)
     }
 
     pub fn explanation(&self) -> String {
@@ -91,6 +99,10 @@ impl Answer {
         );
         let flows: Vec<String> = self.by_flow.iter().map(|(q, s)| format!("{s:.4} s at {q:.1} mm^3/s")).collect();
         text += &format!(" By flow: {}.", flows.join(", "));
+        if let Some(limit) = self.flow_limit_mm3_s {
+            let fastest = self.by_flow.iter().map(|p| p.0).fold(0.0, f64::max);
+            text += &format!(" The hot end delivers {limit:.1} mm^3/s; the lines asked for up to {fastest:.1}.");
+        }
         if self.power_index < 0.9 {
             text += &format!(
                 " The melt thins as it flows faster (exponent {:.2}), so that the best value falls to {:.4} s at 10 mm^3/s.",
@@ -106,8 +118,8 @@ impl Answer {
     }
 }
 
-/// The section of a line: width 1.125 times the nozzle, and half as high as the nozzle is wide at most; lower under wide
-/// nozzles, so that these do not crawl at the same flow, where motors lag.
+/// The section of a line: width 1.125 times the nozzle, and low, so that the head is fast at these flows: how far motors lag
+/// then counts for little.
 #[derive(Clone, Copy, Debug)]
 struct Section {
     width_mm: f64,
@@ -117,7 +129,7 @@ struct Section {
 impl Section {
     fn of_nozzle(nozzle_mm: f64) -> Section {
         let width_mm = 1.125 * nozzle_mm;
-        Section { width_mm, height_mm: (0.09 / width_mm).max(0.12).min(0.5 * nozzle_mm) }
+        Section { width_mm, height_mm: (0.055 / width_mm).max(0.1).min(0.5 * nozzle_mm) }
     }
 
     fn area_mm2(self) -> f64 {
@@ -139,23 +151,38 @@ struct Line {
     advance_s: f64,
     slow_mm_s: f64,
     fast_mm_s: f64,
-    /// Ends of the three parts from the start of the line, mm.
+    /// From one speed to the other.
+    accel_mm_s2: f64,
+    /// Ends of the three parts from the start of the line, mm, and where each is steady.
     ends_mm: [f64; 3],
+    cuts_mm: [f64; 3],
     start_mm: [f64; 2],
 }
 
-/// Flows of the slow and the fast part, mm^3/s: far below what cools the melt.
+/// Flows of the slow and the fast part, mm^3/s: far below what cools the melt of an ordinary hot end. For one that delivers
+/// little all are less, in proportion.
 const FLOWS_MM3_S: [(f64, f64); 3] = [(0.6, 2.4), (0.8, 3.2), (1.2, 4.0)];
 const MIDDLE: usize = 1;
+/// The fastest of them, and how much of what the hot end delivers it may be.
+const FASTEST_MM3_S: f64 = 4.0;
+const OF_LIMIT: f64 = 0.5;
+/// No flow's answer counts as surer than this part of it.
+const SURE: f64 = 0.01;
 /// The melt settles for so many of its time constants in each part.
 const SETTLES: f64 = 6.0;
-/// Beside the longest smoothing: the speed changes.
+/// The speed changes no faster than this, nor than the smoothing, nor than the melt follows: a blob is told by its width,
+/// and the widest of them say too little.
 const RAMP_S: f64 = 0.1;
+const RAMP_SETTLES: f64 = 1.3;
 /// No part of a line is shorter than these.
 const SHORTEST_S: f64 = 0.6;
 const SHORTEST_MM: f64 = 5.0;
 const SPACING_MM: f64 = 3.0;
-const COARSE_S: [f64; 4] = [0.0, 0.03, 0.06, 0.09];
+/// Lines are cut at all places over this length: several electrical periods of the motors that move the head, whose ripple
+/// moves a cut to and fro by micrometres.
+const CUT_MM: f64 = 4.0;
+/// Lines of the first look, all without pressure advance: too little comes out after the speed-up, never a blob.
+const COARSE: [f64; 4] = [0.0; 4];
 /// About the coarse answer, in parts of a fifth of it or of [`NEAR_S`], whichever is more.
 const FINE: [f64; 7] = [-1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0];
 const NEAR_S: f64 = 0.003;
@@ -167,13 +194,15 @@ struct Bench<'a> {
     section: Section,
     filament_mm2: f64,
     smooth_time_s: f64,
+    flows_mm3_s: [(f64, f64); 3],
+    /// Filament in an electrical period of the extruder's motor, mm.
+    period_mm: f64,
     options: &'a Options,
 }
 
 /// What a line says, from its beads.
 struct Reading {
-    /// r of the module's equation, s: from the speed-up alone, and from both ends of the fast part. What is far too much
-    /// after a slow-down comes out as a blob, whose width no longer says its volume.
+    /// r of the module's equation, s: from the speed-up alone, and from both ends of the fast part.
     rising_s: f64,
     off_s: f64,
     /// Rms error of the width where the speed changes, mm.
@@ -185,8 +214,25 @@ struct Reading {
 pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<Answer>, Failure> {
     let number = |option, default| printer.number("extruder", option).unwrap_or(default);
     let filament_mm = number("filament_diameter", 1.75);
+    let asked = match &options.flow {
+        Some(known) => known.clone(),
+        None => {
+            let tell = |what: &str, part: f64| (work.tell)(what, 0.05 * part);
+            let work = Work { pool: work.pool.clone(), tell: &tell };
+            let enough = 1.25 * FASTEST_MM3_S / OF_LIMIT;
+            let Some(found) = flow::tune(printer, options.temperature_c, enough, &work)? else { return Ok(None) };
+            found
+        }
+    };
+    let flow_limit_mm3_s = asked.limit.map(|(limit, _)| limit);
+    let scale = flow_limit_mm3_s.map_or(1.0, |limit| (OF_LIMIT * limit / FASTEST_MM3_S).min(1.0));
+    let motor = printer.machine.motors.iter().find(|m| m.moves == Moves::Extruder(0));
+    let motor = motor.ok_or_else(|| Failure("no motor moves the filament: is there an [extruder]?".into()))?;
+    let full_steps = f64::from(motor.full_steps_per_rotation);
     let bench = Bench {
         printer,
+        flows_mm3_s: FLOWS_MM3_S.map(|(slow, fast)| (slow * scale, fast * scale)),
+        period_mm: motor.rotation_distance_mm / motor.gear_ratio * 4.0 / full_steps,
         section: Section::of_nozzle(number("nozzle_diameter", 0.4)),
         filament_mm2: std::f64::consts::FRAC_PI_4 * filament_mm * filament_mm,
         smooth_time_s: number("pressure_advance_smooth_time", 0.04),
@@ -197,54 +243,56 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     // Longer time constants need longer lines: look again where the first look did not let the melt settle.
     let mut settle_s = 0.1;
     let mut digest = Digest::default();
+    asked.trials.iter().for_each(|t| digest.bytes(t.fingerprint.as_bytes()));
     let mut coarse_s;
     loop {
-        let lines = bench.lines(&COARSE_S.map(|k| k * settle_s / 0.1), FLOWS_MM3_S[MIDDLE], settle_s);
+        let lines = bench.lines(&COARSE, bench.flows_mm3_s[MIDDLE], settle_s);
         let Some((readings, print)) = bench.print(&lines, work)? else { return Ok(None) };
         digest.bytes(print.as_bytes());
-        coarse_s = zero(&lines, &readings, |r| r.rising_s).0.max(0.0);
+        coarse_s = mean(&said(&lines, &readings, |r| r.rising_s)).0.max(0.0);
         if coarse_s <= settle_s || settle_s > 0.7 {
             break;
         }
         settle_s = 1.3 * coarse_s;
     }
-    // About an answer that lies outside what was tried, it is tried again.
-    let mut middle = None;
-    let mut centre_s = coarse_s;
+    // Lines far from the answer end in blobs: where it lies outside what was tried, it is tried again about it.
+    let (mut centre_s, mut found) = (coarse_s, None);
     for round in 0..4 {
         (work.tell)("pressure advance, lines", 0.2 + 0.1 * f64::from(round));
-        let near_s = (0.2 * centre_s).max(NEAR_S);
-        let tried = FINE.map(|f| (centre_s + f * near_s).max(0.0));
-        let lines = bench.lines(&tried, FLOWS_MM3_S[MIDDLE], settle_s.min(1.5 * centre_s + 0.01));
+        let lines = bench.fine(centre_s, bench.flows_mm3_s[MIDDLE], settle_s);
         let Some((readings, print)) = bench.print(&lines, work)? else { break };
         digest.bytes(print.as_bytes());
-        let (at_s, half_s) = zero(&lines, &readings, |r| r.off_s);
-        let inside = (at_s - centre_s).abs() <= near_s;
+        let (at_s, half_s) = mean(&said(&lines, &readings, |r| r.off_s));
+        let inside = (at_s - centre_s).abs() <= 0.5 * near_s(centre_s);
         centre_s = at_s.clamp(0.0, 2.0);
-        middle = Some((centre_s, half_s));
+        found = Some((centre_s, half_s));
         if inside {
             break;
         }
     }
-    let Some((advance_s, uncertainty_s)) = middle else { return Ok(None) };
-    let near_s = (0.2 * advance_s).max(NEAR_S);
-    let tried = FINE.map(|f| (advance_s + f * near_s).max(0.0));
-    let settle_s = settle_s.min(1.5 * advance_s + 0.01);
-    let jobs: Vec<Vec<Line>> = FLOWS_MM3_S.iter().map(|flows| bench.lines(&tried, *flows, settle_s)).collect();
+    let Some((mut advance_s, mut uncertainty_s)) = found else { return Ok(None) };
+    let jobs = bench.flows_mm3_s.map(|flows| bench.fine(centre_s, flows, settle_s));
     let printed = work.each("pressure advance, by flow", (0.5, 0.6), &jobs, |lines| bench.print(lines, work))?;
-    let (mut by_flow, mut chords) = (Vec::new(), Vec::new());
-    for ((printed, lines), flows) in printed.into_iter().zip(&jobs).zip(FLOWS_MM3_S) {
+    let mut chords = Vec::new();
+    for ((printed, lines), flows) in printed.into_iter().zip(&jobs).zip(bench.flows_mm3_s) {
         let Some((readings, print)) = printed else { continue };
-        let at_s = zero(lines, &readings, |r| r.off_s).0;
-        by_flow.push((flows.1, at_s));
-        chords.push((flows, at_s));
+        let (at_s, half_s) = mean(&said(lines, &readings, |r| r.off_s));
+        chords.push((flows, at_s, half_s));
         digest.bytes(print.as_bytes());
     }
+    let law = Law::of(&chords);
+    let by_flow: Vec<(f64, f64)> = chords.iter().map(|(flows, at_s, _)| (flows.1, *at_s)).collect();
+    if chords.len() == bench.flows_mm3_s.len() {
+        advance_s = law.chord(bench.flows_mm3_s[MIDDLE]).max(0.0);
+        let (_, at_s, half_s) = chords[MIDDLE];
+        uncertainty_s = half_s.max((at_s - advance_s).abs());
+    }
+    let settle_s = settle_s.min(1.5 * advance_s + 0.01);
     (work.tell)("pressure advance, the curve", 0.6);
     let shown = [0.0, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5].map(|f| f * advance_s);
-    let mut lines = bench.lines(&shown, FLOWS_MM3_S[MIDDLE], settle_s);
+    let mut lines = bench.lines(&shown, bench.flows_mm3_s[MIDDLE], settle_s);
     lines.extend(
-        bench.lines(&[before_s], FLOWS_MM3_S[MIDDLE], settle_s).into_iter().map(|l| bench.moved(l, shown.len())),
+        bench.lines(&[before_s], bench.flows_mm3_s[MIDDLE], settle_s).into_iter().map(|l| bench.moved(l, shown.len())),
     );
     let (curve, widths) = match bench.print(&lines, work)? {
         Some((readings, _)) => shown_of(&lines, &readings, before_s, advance_s, shown.len()),
@@ -258,7 +306,9 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
         uncertainty_s,
         before_s,
         smooth_time_s: bench.smooth_time_s,
-        power_index: power_index(&chords),
+        flow_limit_mm3_s,
+        flows_mm3_s: bench.flows_mm3_s[MIDDLE],
+        power_index: law.n,
         by_flow,
         curve,
         lines: widths,
@@ -285,45 +335,62 @@ fn shown_of(
     (curve, picked.map(|(i, name)| (name, readings[i].widths.clone())).to_vec())
 }
 
-/// Where the readings cross 0, and half of its 95 % interval: by medians, since a line may have gone wrong.
-fn zero(lines: &[Line], readings: &[Reading], of: impl Fn(&Reading) -> f64) -> (f64, f64) {
-    let points = lines.iter().zip(readings).map(|(l, r)| (l.advance_s, of(r)));
-    let points: Vec<(f64, f64)> = points.filter(|p| p.1.is_finite()).collect();
-    let pairs = points.iter().enumerate().flat_map(|(i, a)| points[i + 1..].iter().map(move |b| (a, b)));
-    let slope = median(pairs.filter(|(a, b)| b.0 > a.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect());
-    // It is -1 by theory; one that is far from it says that the lines did not settle.
-    let slope = if (-1.5..-0.5).contains(&slope) { slope } else { -1.0 };
-    let crossings: Vec<f64> = points.iter().map(|p| p.0 - p.1 / slope).collect();
-    let at = median(crossings.clone());
-    let off = median(crossings.iter().map(|c| (c - at).abs()).collect());
-    // A median of n has an error of 1.25 sigma/sqrt(n); sigma is 1.48 times the median of what is off.
-    (at, 1.96 * 1.25 * 1.48 * off / (points.len().max(1) as f64).sqrt())
+/// How much of a line's first `x_mm` lies behind a cut, in the mean over cuts at `cut_mm` and up to [`CUT_MM`] before it.
+fn behind_mm(x_mm: f64, cut_mm: f64) -> f64 {
+    let before = (x_mm - cut_mm + CUT_MM).clamp(0.0, CUT_MM);
+    before * before / (2.0 * CUT_MM) + (x_mm - cut_mm).max(0.0)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    if n == 0 {
-        return f64::NAN;
-    }
-    0.5 * (values[(n - 1) / 2] + values[n / 2])
+/// How far from the middle lines are tried, s.
+fn near_s(centre_s: f64) -> f64 {
+    (0.2 * centre_s).max(NEAR_S)
 }
 
-/// n of s = c v^n from the chords between the speeds, by the ratio of the first and the last.
-fn power_index(chords: &[((f64, f64), f64)]) -> f64 {
-    let (Some(first), Some(last)) = (chords.first(), chords.last()) else { return 1.0 };
-    let chord = |(slow, fast): (f64, f64), n: f64| (libm::pow(fast, n) - libm::pow(slow, n)) / (fast - slow);
-    let ratio = first.1 / last.1;
-    if !(ratio.is_finite() && ratio > 0.0) {
-        return 1.0;
+/// What each line says T is; those that are not there say nothing.
+fn said(lines: &[Line], readings: &[Reading], of: impl Fn(&Reading) -> f64) -> Vec<f64> {
+    lines.iter().zip(readings).map(|(l, r)| l.advance_s + of(r)).filter(|t| t.is_finite()).collect()
+}
+
+/// With half of the 95 % interval.
+fn mean(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+    (mean, 1.96 * (squares / (n - 1.0).max(1.0) / n).sqrt())
+}
+
+/// What the lines of a flow say: the flow, T and half of its interval, s.
+type Chord = ((f64, f64), f64, f64);
+
+/// The melt's law s = c v^n from the chords of the flows, by least squares with the weight of their scatter.
+#[derive(Clone, Copy, Debug)]
+struct Law {
+    n: f64,
+    c: f64,
+}
+
+impl Law {
+    fn of(chords: &[Chord]) -> Law {
+        let fit = |n: f64| {
+            let terms =
+                || chords.iter().map(|(flows, t, half)| (chord(*flows, n), *t, (half.hypot(SURE * t)).powi(-2)));
+            let (st, ss) = terms().fold((0.0, 0.0), |(st, ss), (s, t, w)| (st + w * s * t, ss + w * s * s));
+            let c = if ss > 0.0 { st / ss } else { 0.0 };
+            (terms().map(|(s, t, w)| w * (t - c * s) * (t - c * s)).sum::<f64>(), Law { n, c })
+        };
+        // A curve of one valley; three flows do not tell a third digit.
+        let tried = (20..=200).rev().map(|i| fit(f64::from(i) * 0.005));
+        let best = tried.reduce(|best, next| if next.0 < best.0 { next } else { best });
+        best.map_or(Law { n: 1.0, c: f64::NAN }, |(_, law)| law)
     }
-    // The ratio falls steadily with n, and is 1 at 1.
-    let (mut low, mut high) = (0.1, 1.0);
-    for _ in 0..60 {
-        let n = 0.5 * (low + high);
-        if chord(first.0, n) / chord(last.0, n) > ratio { low = n } else { high = n }
+
+    fn chord(self, flows: (f64, f64)) -> f64 {
+        self.c * chord(flows, self.n)
     }
-    0.5 * (low + high)
+}
+
+fn chord((slow, fast): (f64, f64), n: f64) -> f64 {
+    (libm::pow(fast, n) - libm::pow(slow, n)) / (fast - slow)
 }
 
 impl Bench<'_> {
@@ -333,24 +400,36 @@ impl Bench<'_> {
         let (slow_mm_s, fast_mm_s) = (slow / area, fast / area);
         // Short parts would be measured by a few beads.
         let long_s = (SHORTEST_MM / slow_mm_s).max(SHORTEST_S);
-        let part_s = (SETTLES * settle_s + self.smooth_time_s + RAMP_S).max(long_s);
+        let ramp_s = RAMP_S.max(self.smooth_time_s).max(RAMP_SETTLES * settle_s);
+        let part_s = (SETTLES * settle_s + 2.0 * (self.smooth_time_s + ramp_s)).max(long_s);
         let [low, high] = self.printer.reach_mm();
         // Where the bed is too short for it, all goes slower.
         let wanted = part_s * (fast_mm_s + 2.0 * slow_mm_s);
-        let scale = ((high[0] - low[0]) / wanted).min(1.0);
+        let scale = ((high[0] - low[0] - 3.0 * CUT_MM) / wanted).min(1.0);
         let (slow_mm_s, fast_mm_s) = (slow_mm_s * scale, fast_mm_s * scale);
-        let ends = [slow_mm_s, fast_mm_s, slow_mm_s].map(|v| v * part_s);
+        let ends = [slow_mm_s, fast_mm_s, slow_mm_s].map(|v| v * part_s + CUT_MM);
         let middle = self.printer.middle_mm();
         let long = ends.iter().sum::<f64>();
+        let ends_mm = [ends[0], ends[0] + ends[1], long];
+        let lead = |v: f64| v * (self.smooth_time_s + ramp_s);
+        let leads = [slow_mm_s, fast_mm_s, slow_mm_s].map(lead);
         let deep = advances_s.len() as f64 * SPACING_MM;
         let line = |(i, k): (usize, &f64)| Line {
             advance_s: *k,
             slow_mm_s,
             fast_mm_s,
-            ends_mm: [ends[0], ends[0] + ends[1], long],
+            accel_mm_s2: (fast_mm_s - slow_mm_s) / ramp_s,
+            ends_mm,
+            cuts_mm: std::array::from_fn(|i| ends_mm[i] - leads[i]),
             start_mm: [middle[0] - 0.5 * long, middle[1] - 0.5 * deep + i as f64 * SPACING_MM],
         };
         advances_s.iter().enumerate().map(line).collect()
+    }
+
+    /// Lines about an answer.
+    fn fine(&self, centre_s: f64, flows_mm3_s: (f64, f64), settle_s: f64) -> Vec<Line> {
+        let tried = FINE.map(|f| (centre_s + f * near_s(centre_s)).max(0.0));
+        self.lines(&tried, flows_mm3_s, settle_s.min(1.5 * centre_s + 0.01))
     }
 
     /// The same line, some places further.
@@ -387,17 +466,24 @@ impl Bench<'_> {
         let mut text = format!("G90\nM83\nG1 Z{} F600\n", self.section.height_mm);
         // The first line fills the nozzle, and is not looked at.
         let primer = lines.first().map(|l| Line { start_mm: [l.start_mm[0], l.start_mm[1] - 2.0 * SPACING_MM], ..*l });
-        for line in primer.iter().chain(lines) {
+        let mut pushed_mm = 0.0;
+        for (i, line) in primer.iter().chain(lines).enumerate() {
             let [x, y] = line.start_mm;
-            // Writing to a string cannot fail.
-            // Between the lines, so that what leaks on the way lies on none of them.
+            // Between the lines, so that what comes out on the way lies on none of them.
             let aside = y - 0.5 * SPACING_MM;
+            // The filament goes on to the line's own phase of the motor.
+            let phase = i as f64 / lines.len() as f64;
+            let e = (phase - pushed_mm / self.period_mm).rem_euclid(1.0) * self.period_mm;
+            pushed_mm += e;
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "SET_VELOCITY_LIMIT ACCEL={:.1}", line.accel_mm_s2);
             let _ = writeln!(text, "SET_PRESSURE_ADVANCE ADVANCE={}\nG1 Y{aside:.3} F6000", line.advance_s);
-            let _ = writeln!(text, "G1 X{x:.3}\nG1 Y{y:.3}");
+            let _ = writeln!(text, "G1 X{x:.3} E{e:.5}\nG1 Y{y:.3}");
             let mut from = 0.0;
             for (to, speed) in line.ends_mm.iter().zip([line.slow_mm_s, line.fast_mm_s, line.slow_mm_s]) {
                 let e = (to - from) * self.e_per_mm();
                 let _ = writeln!(text, "G1 X{:.3} E{e:.5} F{:.1}", x + to, speed * 60.0);
+                pushed_mm += e;
                 from = *to;
             }
         }
@@ -420,18 +506,16 @@ impl Bench<'_> {
         let near = |mm: [f64; 3]| (mm[1] - y0).abs() < 0.3 * SPACING_MM;
         let on_line = |b: &&Bead| near(b.from_mm) && near(b.to_mm);
         let asked = self.section.area_mm2();
-        // From the end of the first settling to the end of the line, cut in the fast part's last steady stretch.
-        let [a, b, c] = line.ends_mm;
-        let lead = |v: f64| v * (self.smooth_time_s + 0.5 * RAMP_S);
-        let cuts = [a - lead(line.slow_mm_s), b - lead(line.fast_mm_s), c - lead(line.slow_mm_s)];
+        // From the end of the first settling to the end of the line, cut where the speed has been steady.
+        let cuts = line.cuts_mm;
         let (mut missing, mut squares, mut length) = ([0.0; 2], 0.0, 0.0);
         let mut widths = Vec::new();
         for bead in beads.iter().filter(on_line) {
             let (from, to) = (bead.from_mm[0].min(bead.to_mm[0]) - x0, bead.from_mm[0].max(bead.to_mm[0]) - x0);
             let excess = area_mm2(bead.width_mm, bead.height_mm) - asked;
             for (part, sum) in missing.iter_mut().enumerate() {
-                let inside = to.min(cuts[part + 1]) - from.max(cuts[part]);
-                *sum -= excess * inside.max(0.0);
+                let behind = |cut: f64| behind_mm(to, cut) - behind_mm(from, cut);
+                *sum -= excess * (behind(cuts[part]) - behind(cuts[part + 1]));
             }
             let inside = (to.min(cuts[2]) - from.max(cuts[0])).max(0.0);
             let off = excess / self.section.height_mm;
@@ -453,7 +537,7 @@ impl Bench<'_> {
         const LAYERS: usize = 3;
         const SEAM_MM: f64 = 6.0;
         let middle = self.printer.middle_mm();
-        let (h, speed) = (self.section.height_mm, FLOWS_MM3_S[MIDDLE].1 / self.section.area_mm2());
+        let (h, speed) = (self.section.height_mm, self.flows_mm3_s[MIDDLE].1 / self.section.area_mm2());
         let (low, high) = (middle.map(|m| m - 0.5 * SIDE_MM), middle.map(|m| m + 0.5 * SIDE_MM));
         let mut text = format!("G90\nM83\nG1 X{:.3} Y{:.3} F6000\n", low[0], low[1]);
         for (i, advance_s) in advances_s.iter().enumerate() {

@@ -3,11 +3,15 @@
 //! - [`printer`]: printer.cfg and machine file, and runs of both in memory
 //! - [`shaper`]: which input shaper, with [`predict`]: what the wall will look like, in closed form
 //! - [`pid`]: gains of a heater
+//! - [`motion`]: max_accel, by torque and by shaper
+//! - [`flow`]: what the hot end delivers
 //! - [`advance`]: pressure advance
 //! - [`session`], [`report`]: all of it as one block, one JSON object, one page
 //! - [`parts`]: parts to try settings on
 
 pub mod advance;
+pub mod flow;
+pub mod motion;
 pub mod parts;
 pub mod pid;
 pub mod predict;

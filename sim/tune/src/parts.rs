@@ -1,6 +1,9 @@
 //! Parts to try settings on: outlines at several speeds, printed where the tuner wants them.
 
+use std::f64::consts::TAU;
 use std::fmt::Write;
+
+use crate::random::random;
 
 /// A closed outline about a middle, mm, and the speed it is printed at.
 struct Outline {
@@ -11,6 +14,7 @@ struct Outline {
 /// A line 0.45 mm wide and 0.2 mm high, in filament of 1.75 mm.
 const E_PER_MM: f64 = 0.033_84;
 const LAYER_MM: f64 = 0.2;
+const OUTLINES: usize = 6;
 /// Beside the outlines of one part.
 const GAP_MM: f64 = 2.0;
 
@@ -29,37 +33,28 @@ pub fn search_part(middle: [f64; 2], size_mm: f64) -> String {
     gcode(middle, &outlines)
 }
 
-/// A turned hexagon, a turned rectangle and a comb, at other speeds: what settings are validated on.
-pub fn other_part(middle: [f64; 2], size_mm: f64) -> String {
-    let half = 0.5 * size_mm;
-    let turned = |points: Vec<[f64; 2]>, turn: f64| -> Vec<[f64; 2]> {
-        let (s, c) = (std::f64::consts::TAU * turn).sin_cos();
-        points.into_iter().map(|[x, y]| [c * x - s * y, s * x + c * y]).collect()
-    };
-    let long = vec![
-        [-0.7 * half, -0.3 * half],
-        [0.7 * half, -0.3 * half],
-        [0.7 * half, 0.3 * half],
-        [-0.7 * half, 0.3 * half],
-    ];
-    let mut comb = vec![[-0.6 * half, -0.6 * half], [0.6 * half, -0.6 * half]];
-    for tooth in 0..4 {
-        let x = 0.6 * half - f64::from(tooth) * 0.3 * half;
-        let y = if tooth % 2 == 0 { 0.6 * half } else { 0.2 * half };
-        comb.extend([[x, y], [x - 0.3 * half, y]]);
-    }
-    let outlines = [
-        Outline { points: turned(regular(6, half, 0.0), 0.03), speed_mm_s: 120.0 },
-        Outline { points: turned(long, 0.07), speed_mm_s: 80.0 },
-        Outline { points: comb, speed_mm_s: 120.0 },
-        Outline { points: turned(regular(3, 0.9 * half, 0.0), 0.2), speed_mm_s: 200.0 },
-    ];
+/// Stars of chance, 4 to 9 corners at 40 to 200 mm/s: a part of its own for each seed.
+pub fn part_of_chance(middle: [f64; 2], size_mm: f64, seed: u64) -> String {
+    let mut random = random(seed);
+    let outlines: Vec<Outline> = (0..OUTLINES)
+        .map(|_| {
+            let corners = random.between(4.0, 10.0) as u32;
+            let turn = random.unit();
+            let mut corner = |i: u32| {
+                let angle = TAU * ((f64::from(i) + random.between(-0.3, 0.3)) / f64::from(corners) + turn);
+                let radius_mm = 0.5 * size_mm * random.between(0.5, 1.0);
+                [radius_mm * libm::cos(angle), radius_mm * libm::sin(angle)]
+            };
+            let points = (0..corners).map(&mut corner).collect();
+            Outline { points, speed_mm_s: 10.0 * random.between(4.0, 20.0).round() }
+        })
+        .collect();
     gcode(middle, &outlines)
 }
 
 /// Corners on a circle; `turn` in turns.
 fn regular(corners: u32, radius_mm: f64, turn: f64) -> Vec<[f64; 2]> {
-    let angle = |i: u32| std::f64::consts::TAU * (f64::from(i) / f64::from(corners) + turn);
+    let angle = |i: u32| TAU * (f64::from(i) / f64::from(corners) + turn);
     (0..corners).map(|i| [radius_mm * libm::cos(angle(i)), radius_mm * libm::sin(angle(i))]).collect()
 }
 

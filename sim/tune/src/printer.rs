@@ -175,16 +175,22 @@ impl Printer {
 
     /// Runs a job. None: the user wants to end.
     pub fn run(&self, job: &Job, work: &Work) -> Result<Option<Run>, Failure> {
-        let machine = job.machine.as_ref().unwrap_or(&self.machine);
-        let machine = ron::to_string(machine).map_err(|e| Failure(format!("the machine: {e}")))?;
-        let files = overlay(&self.files).with(MACHINE, machine).with(PRINT, job.print.as_str());
-        let run = simulate(&self.scenario(job), Path::new(""), &files, job.record, || !work.stopped());
+        let (scenario, files) = self.bench(job)?;
+        let run = simulate(&scenario, Path::new(""), &files, job.record, || !work.stopped());
         let Some(run) = run.map_err(|e| Failure(e.to_string()))? else { return Ok(None) };
         let outcome = run.outcome;
         if let Some(why) = outcome.shutdown.as_ref().or(outcome.errors.iter().find(|e| !is_cut_short(e))) {
             return Err(Failure(format!("the printer stopped: {}", why.lines().next().unwrap_or_default())));
         }
         Ok(Some(Run { outcome, recording: run.recording.unwrap_or_default() }))
+    }
+
+    /// A job as others run it: its scenario, and the files that it reads.
+    pub fn bench(&self, job: &Job) -> Result<(Scenario, Overlay), Failure> {
+        let machine = job.machine.as_ref().unwrap_or(&self.machine);
+        let machine = ron::to_string(machine).map_err(|e| Failure(format!("the machine: {e}")))?;
+        let files = overlay(&self.files).with(MACHINE, machine).with(PRINT, job.print.as_str());
+        Ok((self.scenario(job), files))
     }
 
     fn scenario(&self, job: &Job) -> Scenario {
@@ -219,8 +225,10 @@ impl Printer {
 
     /// The printer with the changes in place, for what is tuned after them.
     pub fn with(&self, changes: &[Change]) -> Result<Printer, Failure> {
-        let mut files = self.files.clone();
-        files[0].1 = self.save_config(changes)?;
+        // One file without a SAVE_CONFIG block, whose values would win over what stands before it.
+        let mut text = parse(&self.files)?.flat_text();
+        changes.iter().for_each(|c| text += &format!("\n[{}]\n{}: {}\n", c.section, c.option, c.value));
+        let files = vec![(self.files[0].0.clone(), text)];
         Ok(Printer { options: options(&parse(&files)?), files, ..self.clone() })
     }
 

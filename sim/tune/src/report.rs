@@ -3,11 +3,13 @@
 use drydock_analysis::canvas::{Paint, escape};
 use drydock_analysis::chart::{Axis, Chart, Curve};
 use drydock_analysis::report::Page;
+use drydock_sweep::flow::{FlowLimit, FlowTrial};
+use drydock_sweep::limits::Trial;
 
 use crate::session::Session;
 use crate::shaper::candidate::Shaper;
 use crate::shaper::{Answer as ShaperAnswer, Ranked};
-use crate::{advance, pid};
+use crate::{advance, motion, pid};
 
 const WIDE: f64 = 1080.0;
 const HALF: f64 = 530.0;
@@ -19,6 +21,9 @@ pub fn html(session: &Session, block: &str, title: &str, command: &str) -> Strin
     let mut page = Page::new(title);
     for text in session.explanations() {
         page.raw(&format!("<p>{}</p>\n", escape(&text)));
+    }
+    for why in &session.missed {
+        page.raw(&format!("<p><b>Not tuned: {}</b></p>\n", escape(why)));
     }
     if session.cut_short {
         page.raw("<p><b>The session was ended early: this is the best so far.</b></p>\n");
@@ -35,7 +40,13 @@ pub fn html(session: &Session, block: &str, title: &str, command: &str) -> Strin
     if let Some(answer) = &session.shaper {
         shaper(&mut page, answer);
     }
+    if let Some(answer) = &session.motion {
+        motors(&mut page, answer);
+    }
     session.pids.iter().for_each(|answer| heater(&mut page, answer));
+    if let Some(found) = &session.flow {
+        plastic(&mut page, found);
+    }
     if let Some(answer) = &session.advance {
         melt(&mut page, answer);
     }
@@ -207,6 +218,42 @@ fn heater(page: &mut Page, answer: &pid::Answer) {
         .collect();
     page.raw("<h3>Other plants</h3>\n");
     table(page, &["plant", "tuned: overshoot, settling within 1 K", "PID_CALIBRATE's"], &rows);
+}
+
+fn motors(page: &mut Page, answer: &motion::Answer) {
+    page.raw("<h2>Acceleration</h2>\n");
+    let limit = &answer.limit;
+    let of = |t: &Trial| Some((t.value, 100.0 * t.torque.as_ref()?.share));
+    let kept = |lost: bool| limit.trials.iter().filter(move |t| t.lost.is_some() == lost).filter_map(of).collect();
+    let (clean, lost): (Vec<_>, Vec<_>) = (kept(false), kept(true));
+    let all = || clean.iter().chain(&lost);
+    let x = Axis::over("max_accel, mm/s²", all().map(|p| p.0), [0.0, limit.now]);
+    let y = Axis::over("share of the torque that the moves ask for, %", all().map(|p| p.1), [0.0, 100.0]);
+    let pull_out = Curve::new("pull-out", 2, vec![(x.from, 100.0), (x.to, 100.0)]).dashed();
+    let mut curves = vec![Curve::new("nothing lost", 0, clean), Curve::new("steps lost", 1, lost), pull_out];
+    if let Some(accel) = answer.max_accel_mm_s2() {
+        curves.push(Curve::new("tuned", 3, vec![(accel, y.from), (accel, y.to)]).dashed());
+    }
+    curves.retain(|c| c.points.len() > 1);
+    page.chart(&Chart { title: "Torque, and what the twin lost".into(), x, y, curves }, WIDE, 270.0);
+}
+
+fn plastic(page: &mut Page, found: &FlowLimit) {
+    page.raw("<h2>Flow</h2>\n<div class=\"pair\">\n");
+    let good = || found.trials.iter().filter(|t| t.error.is_none());
+    let mut chart = |title: &str, label: &str, least: f64, of: fn(&FlowTrial) -> f64| {
+        let points: Vec<(f64, f64)> = good().map(|t| (t.flow_mm3_s, of(t))).collect();
+        let x = Axis::over("flow, mm³/s", points.iter().map(|p| p.0), [0.0, 1.0]);
+        let y = Axis::over(label, points.iter().map(|p| p.1), [0.0, least]);
+        let mut curves = vec![Curve::new("", 0, points)];
+        if let Some((limit, reason)) = found.limit {
+            curves.push(Curve::new(reason.in_words(), 1, vec![(limit, y.from), (limit, y.to)]).dashed());
+        }
+        page.chart(&Chart { title: title.into(), x, y, curves }, HALF, 270.0);
+    };
+    chart("Force on the filament", "N", 1.0, |t| t.force_n);
+    chart("Power that holds the temperature", "% of what there is", 100.0, |t| 100.0 * t.duty);
+    page.raw("</div>\n");
 }
 
 fn melt(page: &mut Page, answer: &advance::Answer) {

@@ -1,34 +1,55 @@
 //! What one tuning session found, all together: one configuration block, one JSON object, one report.
 
 use drydock_host::config::SaveConfig;
+use drydock_sweep::flow::FlowLimit;
 use drydock_twin::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::predict::Ringing;
 use crate::printer::{Change, Printer};
 use crate::shaper::Ranked;
-use crate::{Failure, advance, pid, shaper};
+use crate::{Failure, advance, flow, motion, pid, shaper};
 
 /// The answers, as far as they were asked for.
 #[derive(Default)]
 pub struct Session {
     pub pids: Vec<pid::Answer>,
     pub shaper: Option<shaper::Answer>,
+    pub motion: Option<motion::Answer>,
+    pub flow: Option<FlowLimit>,
     pub advance: Option<advance::Answer>,
+    /// What could not be tuned, and why.
+    pub missed: Vec<String>,
     /// It was ended early.
     pub cut_short: bool,
 }
 
 impl Session {
     pub fn changes(&self) -> Vec<Change> {
-        let mut changes: Vec<Change> = self.pids.iter().flat_map(pid::Answer::changes).collect();
-        changes.extend(self.shaper.iter().flat_map(shaper::Answer::changes));
+        let mut changes: Vec<Change> = self.shaper.iter().flat_map(shaper::Answer::changes).collect();
+        changes.extend(self.motion.iter().flat_map(motion::Answer::changes));
+        changes.extend(self.pids.iter().flat_map(pid::Answer::changes));
         changes.extend(self.advance.iter().flat_map(advance::Answer::changes));
         changes
     }
 
+    /// Nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.changes().is_empty()
+        self.changes().is_empty() && self.flow.is_none()
+    }
+
+    /// The changes as somebody writes them by hand, where SAVE_CONFIG refuses: an included file has its own value.
+    pub fn lines(&self) -> String {
+        let mut text = String::new();
+        let mut section = String::new();
+        for change in self.changes() {
+            if change.section != section {
+                section = change.section;
+                text += &format!("[{section}]\n");
+            }
+            text += &format!("{}: {}\n", change.option, change.value);
+        }
+        text
     }
 
     /// The block that SAVE_CONFIG would write behind the printer.cfg, with what it holds already.
@@ -38,8 +59,10 @@ impl Session {
 
     /// A paragraph for each answer.
     pub fn explanations(&self) -> Vec<String> {
-        let mut texts: Vec<String> = self.pids.iter().map(pid::Answer::explanation).collect();
-        texts.extend(self.shaper.as_ref().map(shaper::Answer::explanation));
+        let mut texts: Vec<String> = self.shaper.iter().map(shaper::Answer::explanation).collect();
+        texts.extend(self.motion.as_ref().map(motion::Answer::explanation));
+        texts.extend(self.pids.iter().map(pid::Answer::explanation));
+        texts.extend(self.flow.as_ref().map(flow::in_words));
         texts.extend(self.advance.as_ref().map(advance::Answer::explanation));
         texts
     }
@@ -47,22 +70,30 @@ impl Session {
     /// Over the fingerprints of all runs.
     pub fn fingerprint(&self) -> String {
         let mut digest = Digest::default();
-        self.pids.iter().for_each(|p| digest.bytes(p.fingerprint.as_bytes()));
         self.shaper.iter().for_each(|s| digest.bytes(s.fingerprint.as_bytes()));
+        self.motion.iter().flat_map(motion::Answer::fingerprints).for_each(|f| digest.bytes(f.as_bytes()));
+        self.pids.iter().for_each(|p| digest.bytes(p.fingerprint.as_bytes()));
+        self.flow.iter().flat_map(|f| &f.trials).for_each(|t| digest.bytes(t.fingerprint.as_bytes()));
         self.advance.iter().for_each(|a| digest.bytes(a.fingerprint.as_bytes()));
         digest.hex()
     }
 
-    pub fn to_json(&self, printer: &Printer, command: &str) -> Result<Value, Failure> {
-        Ok(json!({
+    pub fn to_json(&self, printer: &Printer, command: &str) -> Value {
+        let block = self.block(printer);
+        json!({
             "command": command,
             "fingerprint": self.fingerprint(),
             "cut_short": self.cut_short,
-            "config_block": self.block(printer)?,
+            "missed": self.missed,
+            "options": self.lines(),
+            "config_block": block.as_ref().ok(),
+            "not_saved": block.as_ref().err().map(|why| &why.0),
             "pid": self.pids.iter().map(of_pid).collect::<Vec<_>>(),
             "shaper": self.shaper.as_ref().map(of_shaper),
+            "max_accel": self.motion.as_ref().map(of_motion),
+            "flow": self.flow.as_ref().map(flow::to_json),
             "pressure_advance": self.advance.as_ref().map(of_advance),
-        }))
+        })
     }
 }
 
@@ -110,6 +141,13 @@ fn of_shaper(a: &shaper::Answer) -> Value {
     })
 }
 
+fn of_motion(a: &motion::Answer) -> Value {
+    json!({
+        "max_accel_mm_s2": a.max_accel_mm_s2(), "shaper_mm_s2": a.shaper_mm_s2.and_then(finite),
+        "motors": motion::to_json(std::slice::from_ref(&a.limit)), "explanation": a.explanation(),
+    })
+}
+
 fn of_pid(a: &pid::Answer) -> Value {
     let gains = |g: &pid::Gains| json!({"pid_kp": g.kp, "pid_ki": g.ki, "pid_kd": g.kd});
     let manners = |m: &pid::Manners| {
@@ -141,6 +179,7 @@ fn of_advance(a: &advance::Answer) -> Value {
         "pressure_advance_s": a.advance_s, "uncertainty_s": finite(a.uncertainty_s), "before_s": a.before_s,
         "smooth_time_s": a.smooth_time_s, "power_index": a.power_index, "temperature_c": a.temperature_c,
         "by_flow": pairs(&a.by_flow, "flow_mm3_s", "pressure_advance_s"),
+        "flow_limit_mm3_s": a.flow_limit_mm3_s, "lines_mm3_s": [a.flows_mm3_s.0, a.flows_mm3_s.1],
         "at_10_mm3_s": finite(a.at_flow(10.0)),
         "curve": pairs(&a.curve, "pressure_advance_s", "width_error_mm"),
         "tower": pairs(&a.tower, "pressure_advance_s", "width_error_mm"),

@@ -2,30 +2,97 @@
 
 use std::path::{Path, PathBuf};
 
+use drydock_plant::frame::Mode;
 use drydock_tune::session::Session;
-use drydock_tune::{Change, Printer, Work, advance, pid, report, shaper};
+use drydock_tune::{Change, Printer, Work, advance, flow, motion, pid, report, shaper};
 
 fn printer(name: &str) -> Printer {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/printers").join(name).join("printer.cfg");
     Printer::load(&path, None, 1).unwrap()
 }
 
-/// Planted time constants come back within 5 %, whatever the nozzle and the smoothing.
+/// Planted time constants come back within 5 %, whatever the nozzle, the smoothing, the gear and the kinematics.
 #[test]
 fn planted_pressure_time_constants_are_recovered() {
-    let config = std::fs::read_to_string(config_of("corexy-250")).unwrap().replace("[include", "#[include");
-    for (ms, nozzle_mm, smooth_s) in [(5.0, 0.6, 0.1), (23.0, 0.4, 0.04), (71.0, 0.25, 0.02)] {
-        let config =
-            format!("{config}\n[extruder]\nnozzle_diameter: {nozzle_mm}\npressure_advance_smooth_time: {smooth_s}\n");
-        let mut printer = Printer::of_text(&config, None, 1).unwrap();
+    let cases = [
+        ("corexy-250", 5.0, 0.6, 0.1),
+        ("corexy-250", 71.0, 0.25, 0.02),
+        ("ender3-220", 6.0, 0.5, 0.06),
+        ("ender3-220", 80.0, 0.8, 0.03),
+        ("delta-180", 14.0, 0.6, 0.05),
+    ];
+    for (name, ms, nozzle_mm, smooth_s) in cases {
+        let mut printer = with_nozzle(name, nozzle_mm, smooth_s);
         let extruder = &mut printer.machine.extruders[0];
-        extruder.power_index = 1.0;
+        (extruder.power_index, extruder.thinning_per_k) = (1.0, 0.0);
         extruder.stiffness_n_mm = extruder.force_n / (extruder.reference_mm_s * ms * 1e-3);
         let answer = advance::tune(&printer, &advance::Options::default(), &Work::quiet(2)).unwrap().unwrap();
         let off = answer.advance_s * 1e3 / ms - 1.0;
-        assert!(off.abs() < 0.05, "{ms} ms planted, {} found", answer.advance_s * 1e3);
-        assert!(answer.power_index > 0.95, "{}", answer.power_index);
+        println!("ladder: {name}, {nozzle_mm} mm: {ms} ms planted, {:.2} found", answer.advance_s * 1e3);
+        assert!(off.abs() < 0.05, "{name}: {ms} ms planted, {} found", answer.advance_s * 1e3);
+        assert!(answer.power_index > 0.9, "{}", answer.power_index);
     }
+}
+
+/// A hot end that delivers little is asked for little.
+#[test]
+fn lines_stay_below_what_the_hot_end_delivers() {
+    let mut printer = with_nozzle("corexy-250", 0.4, 0.04);
+    printer.machine.extruders[0].melt_capacity_mm3_s = 12.0;
+    let answer = advance::tune(&printer, &advance::Options::default(), &Work::quiet(2)).unwrap().unwrap();
+    let limit = answer.flow_limit_mm3_s.unwrap();
+    assert!(answer.by_flow.iter().all(|(flow, _)| *flow <= 0.51 * limit), "{:?} of {limit}", answer.by_flow);
+}
+
+fn with_nozzle(name: &str, nozzle_mm: f64, smooth_s: f64) -> Printer {
+    let config = std::fs::read_to_string(config_of(name)).unwrap().replace("[include", "#[include");
+    let own = format!("\n[extruder]\nnozzle_diameter: {nozzle_mm}\npressure_advance_smooth_time: {smooth_s}\n");
+    Printer::of_text(&(config + &own), None, 1).unwrap()
+}
+
+/// On a machine that moves its bed, what Y shakes is the bed: its one chip sits there for the test of Y.
+#[test]
+fn the_bed_of_a_bed_slinger_is_measured_on_the_bed() {
+    let config = std::fs::read_to_string(config_of("ender3-220")).unwrap();
+    let chip = "\n[adxl345]\ncs_pin: PG15\n[resonance_tester]\naccel_chip: adxl345\nprobe_points: 100, 100, 20\n";
+    let mut printer = Printer::of_text(&(config + chip), None, 1).unwrap();
+    printer.machine.take_modes(vec![Mode::along(0, 55.0, 0.06, 0.8), Mode::along(1, 38.0, 0.06, 0.8)]);
+    assert_eq!(printer.machine.modes.iter().map(|m| m.on_bed).collect::<Vec<_>>(), [false, true]);
+    let peer = shaper::peer::calibrate(&printer, &Work::quiet(2)).unwrap().unwrap();
+    for (axis, planted) in [(0, 55.0), (1, 38.0)] {
+        let peak = peer.spectra[axis].iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        assert!((peak.0 - planted).abs() < 1.5, "{peak:?} for {planted} Hz");
+    }
+}
+
+/// max_accel is the lower of what motors hold and what the shaper is good for, and it goes into the one block.
+#[test]
+fn max_accel_and_flow_are_in_the_session() {
+    let printer = printer("ender3-220");
+    let motion = motion::tune(&printer, None, Some(2345.0), &Work::quiet(2)).unwrap();
+    let flow = flow::tune(&printer, 210.0, 4.0, &Work::quiet(2)).unwrap();
+    let session = Session { motion, flow, ..Session::default() };
+    let answer = session.motion.as_ref().unwrap();
+    let motors = answer.limit.recommended.unwrap();
+    assert_eq!(answer.max_accel_mm_s2(), Some(if motors < 2300.0 { motors } else { 2300.0 }), "{answer:?}");
+    let block = session.block(&printer).unwrap();
+    assert!(block.contains("#*# [printer]") && block.contains("#*# max_accel = "), "{block}");
+    let json = session.to_json(&printer, "drydock tune all");
+    assert!(
+        json["max_accel"]["motors"][0]["predicted_onset"].is_number() && json["flow"]["trials"].is_array(),
+        "{json}"
+    );
+    let page = report::html(&session, &block, "Tuning", "drydock tune all");
+    assert!(page.contains("Torque, and what the twin lost") && page.contains("Force on the filament"));
+}
+
+/// Where an included file has its own value SAVE_CONFIG refuses; what was found is told all the same.
+#[test]
+fn a_block_that_cannot_be_saved_is_told_as_lines() {
+    let printer = printer("corexy-250-toolboard");
+    let changes = [Change::new("printer", "max_accel", "4321".into())];
+    assert!(printer.save_config(&changes).is_err());
+    assert_eq!(printer.with(&changes).unwrap().number("printer", "max_accel"), Some(4321.0));
 }
 
 fn config_of(name: &str) -> PathBuf {
@@ -57,7 +124,7 @@ fn a_session_says_in_block_json_and_page_what_it_found() {
         assert!(answer.choice.max_accel_mm_s2[axis] >= answer.peer.max_accel_mm_s2[axis], "{answer:?}");
     }
     let block = session.block(&printer).unwrap();
-    let json = session.to_json(&printer, "drydock tune shaper").unwrap();
+    let json = session.to_json(&printer, "drydock tune shaper");
     let page = report::html(&session, &block, "Tuning", "drydock tune shaper");
     let kind = &answer.choice.pair[0].kind;
     assert!(block.contains(&format!("#*# shaper_type_x = {kind}")), "{block}");

@@ -54,7 +54,12 @@ impl DeskArgs {
         bar.finish_and_clear();
         session.cut_short = work.stopped();
         if session.is_empty() {
-            return Err("ended before there was anything to tell".into());
+            let why = if session.cut_short {
+                "ended before there was anything to tell".into()
+            } else {
+                session.missed.join("\n")
+            };
+            return Err(why.into());
         }
         self.put_out(&printer, &session)
     }
@@ -67,22 +72,29 @@ impl DeskArgs {
             let path = self.out.join(name);
             std::fs::write(&path, text).map_err(|e| said(&path, &e)).map(|()| path)
         };
-        let block = session.block(printer)?;
+        // Where SAVE_CONFIG would refuse, the owner writes the lines where the old ones are.
+        let (block, refused) = match session.block(printer) {
+            Ok(block) => (block, None),
+            Err(why) => (session.lines(), Some(why)),
+        };
         let title = format!("Tuning of {}", self.machine.as_ref().unwrap_or(&self.config).display());
         let page = save("report.html", report::html(session, &block, &title, &command))?;
-        let config = save("printer.cfg", printer.save_config(&session.changes())?)?;
+        let config = match refused {
+            None => Some(save("printer.cfg", printer.save_config(&session.changes())?)?),
+            Some(_) => None,
+        };
         let study = session.shaper.as_ref().and_then(|s| s.study.as_ref());
         let picture = study.map(|study| {
             let path = self.out.join("before-after.png");
             picture::write_png(study, &path).map(|()| path)
         });
         let picture = picture.transpose().map_err(|e| format!("{}: {}", e.path.display(), e.cause))?;
-        let kept = if self.write { Some(printer.write_config(&session.changes())?) } else { None };
+        let kept = if self.write && refused.is_none() { Some(printer.write_config(&session.changes())?) } else { None };
         if self.crew.json {
-            let mut all = session.to_json(printer, &command)?;
+            let mut all = session.to_json(printer, &command);
             all["report"] = page.display().to_string().into();
             all["picture"] = picture.map(|p| p.display().to_string()).into();
-            all["config"] = config.display().to_string().into();
+            all["config"] = config.map(|p| p.display().to_string()).into();
             all["kept"] = kept.map(|p| p.display().to_string()).into();
             say!("{all}");
         } else {
@@ -92,16 +104,24 @@ impl DeskArgs {
             if let Some(path) = picture {
                 say!("  before, after  {}", path.display());
             }
-            match kept {
-                Some(path) => say!("  printer.cfg    {} (the old one is {})", self.config.display(), path.display()),
-                None => say!("  printer.cfg    {} (--write puts it in place)", config.display()),
+            match (kept, config) {
+                (Some(path), _) => {
+                    say!("  printer.cfg    {} (the old one is {})", self.config.display(), path.display())
+                }
+                (None, Some(path)) => say!("  printer.cfg    {} (--write puts it in place)", path.display()),
+                (None, None) => {}
             }
+            session.missed.iter().for_each(|why| say!("  not tuned      {why}"));
             say!("  fingerprint    {}", session.fingerprint());
             if session.cut_short {
                 say!("  ended early: this is the best so far");
             }
         }
-        Ok(if session.cut_short { ExitCode::from(1) } else { ExitCode::SUCCESS })
+        if let Some(why) = refused {
+            return Err(format!("the block cannot be saved, write its lines by hand: {why}").into());
+        }
+        let whole = !session.cut_short && session.missed.is_empty();
+        Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 }
 

@@ -19,7 +19,7 @@ pub fn run(args: AdvanceArgs) -> CliResult {
     if !(100.0..=500.0).contains(&args.temperature) {
         return Err(format!("--temperature {}: give 100 to 500 degrees C", args.temperature).into());
     }
-    let options = Options { temperature_c: args.temperature };
+    let options = Options { temperature_c: args.temperature, flow: None };
     args.desk.sit("advance", |printer, work, session| {
         session.advance = tune(printer, &options, work)?;
         Ok(())

@@ -86,12 +86,20 @@ fn shaken(modes: &[Mode], axis: usize) -> Vec<(f64, f64, f64)> {
 
 /// What a shaper leaves, over the spread of the frequencies, against no shaper: 0 to 1.
 pub fn score(shaper: &Shaper, modes: &[Mode], axis: usize) -> f64 {
-    let shaken = shaken(modes, axis);
+    score_over(&SPREAD, shaper, modes, axis)
+}
+
+/// The same with every mode where it was measured.
+pub fn score_as_measured(shaper: &Shaper, modes: &[Mode], axis: usize) -> f64 {
+    score_over(&[(1.0, 1.0)], shaper, modes, axis)
+}
+
+fn score_over(spread: &[(f64, f64)], shaper: &Shaper, modes: &[Mode], axis: usize) -> f64 {
     let pulses = shaper.pulses();
     let left = |hz: f64, damping: f64| pulses.as_ref().map_or(1.0, |p| p.residual(hz, damping));
     let (mut ringing, mut whole) = (0.0, 0.0);
-    for (strength, hz, damping) in shaken {
-        let mean: f64 = SPREAD.iter().map(|(by, weight)| weight * left(hz * by, damping).powi(2)).sum();
+    for (strength, hz, damping) in shaken(modes, axis) {
+        let mean: f64 = spread.iter().map(|(by, weight)| weight * left(hz * by, damping).powi(2)).sum();
         ringing += strength * strength * mean;
         whole += strength * strength;
     }

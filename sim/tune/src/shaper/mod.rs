@@ -7,8 +7,9 @@
 //!   -> the print's planned moves through the modes -> the best few pairs -> printed in the twin -> the choice
 //!   -> other parts, places, belts, masses: choice against peer
 //! ```
-//! The choice never has a lower suggested acceleration than the peer's recommendation, on either axis, and is taken only
-//! if its walls ring no more in the twin and by prediction; else the peer's stays.
+//! The peer's recommendation is a candidate. Another one takes its place only if it allows more acceleration on each axis
+//! that it changes, leaves less of each axis's modes in closed form, and rings less in the twin: clearly where it was
+//! searched, and on every part and in every condition where it was not.
 
 pub mod candidate;
 pub mod peer;
@@ -22,7 +23,7 @@ use drydock_twin::digest::Digest;
 use crate::predict::{Path, Ringing};
 use crate::printer::{Change, Printer};
 use crate::{Failure, Work};
-use candidate::{PEER_DAMPING, Screened, Shaper, screen};
+use candidate::{PEER_DAMPING, Screened, Shaper, score, score_as_measured, screen};
 use peer::Peer;
 use trial::{Trial, ringing, softened};
 
@@ -77,7 +78,7 @@ pub struct Validation {
 
 impl Validation {
     pub fn is_better(&self) -> bool {
-        self.choice.rms_um <= self.peer.rms_um
+        self.choice.rms_um <= MOST * self.peer.rms_um && self.choice.peak_um <= MOST * self.peer.peak_um
     }
 }
 
@@ -88,6 +89,8 @@ pub struct Answer {
     pub choice: Ranked,
     /// The choice is the peer's own.
     pub kept_peer: bool,
+    /// Candidates that rang clearly less on the part that was searched on, and not everywhere else.
+    pub given_up: usize,
     /// Best first; choice and peer are among them.
     pub ranked: Vec<Ranked>,
     pub points: Vec<Point>,
@@ -118,10 +121,11 @@ impl Answer {
         changes
     }
 
-    /// How many of the conditions that were not searched on ring less than with the peer's, 0 to 1.
-    pub fn confidence(&self) -> f64 {
-        let better = self.validation.iter().filter(|v| v.is_better()).count();
-        better as f64 / self.validation.len().max(1) as f64
+    /// How sure it is that the choice rings less than the peer's on one more part, 0 to 1, by the rule of succession: after
+    /// n conditions in which it did. None: it is the peer's.
+    pub fn confidence(&self) -> Option<f64> {
+        let better = self.validation.iter().filter(|v| v.is_better()).count() as f64;
+        (!self.kept_peer).then(|| (better + 1.0) / (self.validation.len() as f64 + 2.0))
     }
 
     /// One paragraph.
@@ -130,10 +134,14 @@ impl Answer {
         let (was, peer, now) = (um(&self.before), um(&self.peer), um(&self.choice));
         let names = |r: &Ranked| format!("{} on X and {} on Y", r.pair[0].name(), r.pair[1].name());
         if self.kept_peer {
+            let why = match self.given_up {
+                0 => "no candidate that allows more acceleration than it left clearly less ringing".to_string(),
+                1 => "one candidate rang clearly less on that part, but not on every other".to_string(),
+                n => format!("{n} candidates rang clearly less on that part, but none of them on every other"),
+            };
             return format!(
-                "SHAPER_CALIBRATE's own recommendation, {}, is kept: of the candidates that allow more acceleration than it \
-                 none rang clearly less in the twin, here and elsewhere. The walls of {} ring with \
-                 {:.1} um rms ({:.1} um before).",
+                "SHAPER_CALIBRATE's own recommendation, {}, is kept: {why}. The walls of {} ring with {:.1} um rms \
+                 ({:.1} um before).",
                 names(&self.peer),
                 self.printed,
                 now.rms_um,
@@ -144,8 +152,8 @@ impl Answer {
         format!(
             "{}: the walls of {} ring with {:.1} um rms (peak {:.1}), against {:.1} ({:.1}) with SHAPER_CALIBRATE's \
              recommendation, {}, and {:.1} ({:.1}) before. Corners are rounded no more than with the recommendation: up to \
-             {:.0} mm/s^2 instead of {:.0}. It also rings less in {} of {} conditions that it was not searched on: other \
-             parts and places, worn belts, more mass, less damping.",
+             {:.0} mm/s^2 instead of {:.0}. It also rings less on {} of {} parts that it was not searched on, each printed in a \
+             condition of its own: other places, worn belts, more mass, less damping.",
             names(&self.choice),
             self.printed,
             now.rms_um,
@@ -166,16 +174,17 @@ impl Answer {
 /// Candidates an axis that go on to the print's own moves, and how many of these go on to pairs.
 const SCREENED: usize = 10;
 const AXIS_BEST: usize = 3;
-/// Pairs that are printed in the twin.
-const VERIFIED: usize = 14;
+/// Pairs that are printed in the twin, and how many of them are validated, one after the other, until one holds.
+const VERIFIED: usize = 10;
+const TRIED: usize = 3;
 /// The frequencies over which prediction and print are averaged.
 const SPREAD: [f64; 3] = [0.94, 1.0, 1.06];
 /// A choice allows at least so much more acceleration than the peer's: a new measurement would move that by as much.
 const ACCEL_MARGIN: f64 = 1.015;
-/// No figure of a choice is so much worse than the peer's, and their mean is at most this, where it was searched and where
-/// it was not: less than that is chance.
-const MOST: f64 = 1.02;
-const WORTH: f64 = 0.85;
+/// Where it was searched, the mean of a choice's figures against the peer's is at most this: less than that is chance.
+const WORTH: f64 = 0.9;
+/// A part's rms and peak may be so much of the peer's.
+const MOST: f64 = 1.0;
 /// Accelerations at which the part's time is known, mm/s^2.
 const ACCELS: [f64; 5] = [1000.0, 2000.0, 4000.0, 8000.0, 16000.0];
 
@@ -219,7 +228,9 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
 
     // Printed in the twin: the peer's, and the best few, each with the modes where they are, lower and higher.
     let mut printed = vec![peers];
-    printed.extend(pairs.iter().take(VERIFIED).cloned());
+    let better = |r: &&Ranked| r.predicted.rms_um <= WORTH * printed[0].predicted.rms_um;
+    let better: Vec<Ranked> = pairs.iter().filter(better).take(VERIFIED).cloned().collect();
+    printed.extend(better);
     let states = SPREAD.map(|by| trial.clone().softened(printer, [by; 3], 1.0));
     let jobs: Vec<(&Ranked, &Trial)> = printed.iter().flat_map(|r| states.iter().map(move |s| (r, s))).collect();
     let seen = work.each("printing the best few", (0.5, 0.7), &jobs, |(ranked, trial)| {
@@ -231,30 +242,34 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
         seen.iter().for_each(|(_, fingerprint)| digest.bytes(fingerprint.as_bytes()));
         ranked.verified = Some(Ringing::mean(seen.iter().map(|(ringing, _)| *ringing)));
     }
-    if printed[0].verified.is_none() {
-        return Ok(None);
-    }
-    let chosen = choose(&printed);
-    let (peers, choice) = (printed[0].clone(), printed[chosen].clone());
-
+    let promising = promising(&printed);
+    let mut chosen = 0;
+    let mut validation = Vec::new();
     let others = Trial::others(printer);
-    let jobs: Vec<(&Trial, &[Shaper; 2])> = others.iter().flat_map(|t| [(t, &choice.pair), (t, &peers.pair)]).collect();
-    let seen = match chosen {
-        0 => Vec::new(),
-        _ => work.each("validating", (0.7, 0.97), &jobs, |(trial, pair)| trial.ringing(printer, pair, work))?,
-    };
-    let validation: Vec<Validation> = others
-        .iter()
-        .zip(seen.chunks(2))
-        .filter_map(|(trial, seen)| {
-            Some(Validation { condition: trial.name.clone(), choice: seen[0]?, peer: seen[1]? })
-        })
-        .collect();
-    // What does not hold elsewhere is not worth a change: the mean over all conditions decides.
-    let mean = |of: fn(&Validation) -> f64| validation.iter().map(of).sum::<f64>() / validation.len().max(1) as f64;
-    let fails = mean(|v| v.choice.rms_um / v.peer.rms_um.max(1e-3)) > WORTH
-        || mean(|v| v.choice.peak_um / v.peer.peak_um.max(1e-3)) > 1.0;
-    let chosen = if fails { 0 } else { chosen };
+    if !promising.is_empty() {
+        let elsewhere = |pair: &[Shaper; 2], from: usize| {
+            let part = |i: usize| 0.7 + 0.27 * i as f64 / (TRIED + 1) as f64;
+            let seen =
+                work.each("validating", (part(from), part(from + 1)), &others, |t| t.ringing(printer, pair, work))?;
+            Ok::<_, Failure>(seen.into_iter().collect::<Option<Vec<Ringing>>>())
+        };
+        let peer_elsewhere = elsewhere(&printed[0].pair, 0)?;
+        for (n, &i) in promising.iter().enumerate() {
+            let (Some(peer), Some(own)) = (&peer_elsewhere, elsewhere(&printed[i].pair, n + 1)?) else { break };
+            let rows = others.iter().zip(own).zip(peer).map(|((trial, choice), peer)| Validation {
+                condition: trial.name.clone(),
+                choice,
+                peer: *peer,
+            });
+            let rows: Vec<Validation> = rows.collect();
+            if holds(&rows) {
+                (chosen, validation) = (i, rows);
+                break;
+            }
+        }
+    }
+    let given_up = if chosen == 0 { promising.len() } else { 0 };
+    let peers = printed[0].clone();
     (work.tell)("before and after", 0.97);
     let study = match trial.run(printer, &printed[chosen].pair, work)? {
         Some(after) => {
@@ -265,7 +280,8 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
     };
     let choice = printed[chosen].clone();
     let mut ranked = printed;
-    ranked.extend(pairs.into_iter().skip(VERIFIED).take(6));
+    let shown: Vec<Ranked> = pairs.into_iter().filter(|p| ranked.iter().all(|r| r.pair != p.pair)).take(6).collect();
+    ranked.extend(shown);
     ranked.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
     (work.tell)("shaper", 1.0);
     Ok(Some(Answer {
@@ -273,6 +289,7 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
         peer: peers,
         choice,
         kept_peer: chosen == 0,
+        given_up,
         ranked,
         points,
         validation,
@@ -289,22 +306,28 @@ fn worth(ranked: &Ranked) -> f64 {
     (r.rms_um * r.peak_um).sqrt()
 }
 
-/// The pair that does best against the first, the peer's, over all its figures; that, where none rings less.
-fn choose(printed: &[Ranked]) -> usize {
-    let Some((peer, seen)) = printed.first().and_then(|p| Some((p, p.verified?))) else { return 0 };
+/// The pairs that ring clearly less than the first, the peer's, and in no figure more; the best first.
+fn promising(printed: &[Ranked]) -> Vec<usize> {
+    let Some((peer, seen)) = printed.first().and_then(|p| Some((p, p.verified?))) else { return Vec::new() };
     let against = |r: &Ranked| {
-        let Some(own) = r.verified else { return f64::INFINITY };
+        let own = r.verified?;
         let figures = [
             own.rms_um / seen.rms_um.max(1e-3),
             own.peak_um / seen.peak_um.max(1e-3),
-            own.off_um / seen.off_um.max(1e-3),
             r.predicted.rms_um / peer.predicted.rms_um.max(1e-3),
         ];
         let mean = figures.iter().product::<f64>().powf(1.0 / figures.len() as f64);
-        if figures.iter().any(|f| *f > MOST) || own.rms_um > seen.rms_um { f64::INFINITY } else { mean }
+        (mean <= WORTH && figures.iter().all(|f| *f <= MOST)).then_some(mean)
     };
-    let best = (1..printed.len()).min_by(|a, b| against(&printed[*a]).total_cmp(&against(&printed[*b])));
-    best.filter(|i| against(&printed[*i]) <= WORTH).unwrap_or(0)
+    let mut good: Vec<(usize, f64)> = (1..printed.len()).filter_map(|i| Some((i, against(&printed[i])?))).collect();
+    good.sort_by(|a, b| a.1.total_cmp(&b.1));
+    good.into_iter().take(TRIED).map(|(i, _)| i).collect()
+}
+
+/// Whether a choice rings less than the peer's on every part, and clearly so in the mean.
+fn holds(rows: &[Validation]) -> bool {
+    let mean = rows.iter().map(|v| v.choice.rms_um / v.peer.rms_um.max(1e-3)).sum::<f64>() / rows.len().max(1) as f64;
+    mean <= WORTH && rows.iter().all(Validation::is_better)
 }
 
 /// What printer.cfg says.
@@ -349,8 +372,11 @@ impl Search<'_> {
             let accel = peer.max_accel_mm_s2[axis];
             // At its own acceleration, since that is what it is chosen for.
             let own = |s: &Screened| s.score * (s.max_accel_mm_s2 / accel).max(1.0);
+            let modes = &self.printer.machine.modes;
+            let left = [score, score_as_measured].map(|of| (of, of(&peer.pair[axis], modes, axis)));
+            let leaves_less = |s: &Screened| left.iter().all(|(of, peer)| of(&s.shaper, modes, axis) < *peer);
             let mut fit: Vec<&Screened> =
-                screened[axis].iter().filter(|s| s.max_accel_mm_s2 >= ACCEL_MARGIN * accel).collect();
+                screened[axis].iter().filter(|s| s.max_accel_mm_s2 >= ACCEL_MARGIN * accel && leaves_less(s)).collect();
             fit.sort_by(|a, b| own(a).total_cmp(&own(b)));
             let tried: Vec<Shaper> = spread_out(&fit);
             let pairs: Vec<[Shaper; 2]> = tried.iter().map(|s| with(&peer.pair, axis, s)).collect();
@@ -359,8 +385,8 @@ impl Search<'_> {
             // The peer's own with the other axis' best is worth a look, too.
             best[axis].push(peer.pair[axis].clone());
         }
-        let pairs: Vec<[Shaper; 2]> =
-            best[0].iter().flat_map(|x| best[1].iter().map(|y| [x.clone(), y.clone()])).collect();
+        let pairs = best[0].iter().flat_map(|x| best[1].iter().map(|y| [x.clone(), y.clone()]));
+        let pairs: Vec<[Shaper; 2]> = pairs.filter(|pair| *pair != peer.pair).collect();
         self.ranked(&pairs, peer)
     }
 

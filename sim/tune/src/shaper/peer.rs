@@ -1,10 +1,10 @@
 //! What one would get at the machine: SHAPER_CALIBRATE in the twin, with its accelerometer.
 
+use drydock_plant::Machine;
 use drydock_plant::accelerometer::{Accelerometer, Mount};
-use drydock_plant::kinematics::Kinematics;
 
 use super::candidate::{PEER_DAMPING, Shaper};
-use crate::printer::{Job, Printer};
+use crate::printer::{Job, Printer, Run};
 use crate::{Failure, Work};
 
 /// The test's answer.
@@ -22,28 +22,46 @@ pub struct Peer {
 pub fn calibrate(printer: &Printer, work: &Work) -> Result<Option<Peer>, Failure> {
     let [x, y] = printer.middle_mm();
     let (machine, append) = with_chip(printer);
-    let job = Job {
-        machine: Some(machine),
-        append,
+    let job = |axis: &str, machine: &Machine| Job {
+        machine: Some(machine.clone()),
+        append: append.clone(),
         start_mm: Some([x, y, 20.0]),
-        ..Job::lines(["SHAPER_CALIBRATE NAME=tune"])
+        ..Job::lines([format!("SHAPER_CALIBRATE NAME=tune{axis}")])
     };
-    let Some(run) = printer.run(&job, work)? else { return Ok(None) };
+    let jobs = match one_chip_moves_over(&machine) {
+        None => vec![job("", &machine)],
+        Some(on_bed) => vec![job(" AXIS=X", &machine), job(" AXIS=Y", &on_bed)],
+    };
+    let runs = work.each("SHAPER_CALIBRATE in the twin", (0.0, 0.3), &jobs, |job| printer.run(job, work))?;
+    let Some(runs) = runs.into_iter().collect::<Option<Vec<Run>>>() else { return Ok(None) };
     let mut shapers = [Shaper::none(), Shaper::none()];
     let mut spectra = [Vec::new(), Vec::new()];
     for (axis, name) in ["x", "y"].into_iter().enumerate() {
-        let said = run.said(&format!("Recommended shaper_type_{name} = "));
+        let said = runs.iter().find_map(|run| run.said(&format!("Recommended shaper_type_{name} = ")));
         let (kind, freq_hz) = said.and_then(recommended).ok_or_else(|| {
             Failure(format!("SHAPER_CALIBRATE recommended no shaper for {name}: does an accelerometer measure it?"))
         })?;
         let damping = printer.number("input_shaper", &format!("damping_ratio_{name}")).unwrap_or(PEER_DAMPING);
         shapers[axis] = Shaper { kind, freq_hz, damping };
-        let file = run.file(&format!("calibration_data_{name}")).unwrap_or_default();
+        let file = runs.iter().find_map(|run| run.file(&format!("calibration_data_{name}"))).unwrap_or_default();
         spectra[axis] = spectrum(&String::from_utf8_lossy(file));
     }
     let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_string();
-    let files = run.outcome.files.iter().map(|(path, content)| (name(path), content.clone())).collect();
-    Ok(Some(Peer { shapers, spectra, files, fingerprint: run.outcome.fingerprint }))
+    let files = runs.iter().flat_map(|run| &run.outcome.files);
+    let files = files.map(|(path, content)| (name(path), content.clone())).collect();
+    let fingerprint = runs.iter().map(|run| run.outcome.fingerprint.as_str()).collect::<Vec<_>>().join(" ");
+    Ok(Some(Peer { shapers, spectra, files, fingerprint }))
+}
+
+/// The machine for the test of Y where its bed moves and no chip sits there: whoever has one chip moves it over.
+fn one_chip_moves_over(machine: &Machine) -> Option<Machine> {
+    let on_bed = machine.accelerometers.iter().any(|chip| chip.mount == Mount::Bed);
+    if !machine.kinematics.bed_moves_y() || on_bed {
+        return None;
+    }
+    let mut moved = machine.clone();
+    moved.accelerometers.iter_mut().for_each(|chip| chip.mount = Mount::Bed);
+    Some(moved)
 }
 
 /// `... shaper_type_x = mzv, shaper_freq_x = 47.8 Hz`.
@@ -64,12 +82,12 @@ fn spectrum(csv: &str) -> Vec<(f64, f64)> {
 
 /// The machine and the sections that a resonance test needs: a printer without an accelerometer borrows one, a machine that
 /// moves its bed two.
-fn with_chip(printer: &Printer) -> (drydock_plant::Machine, String) {
+fn with_chip(printer: &Printer) -> (Machine, String) {
     let mut machine = printer.machine.clone();
     if printer.has("resonance_tester") {
         return (machine, String::new());
     }
-    let moves_bed = matches!(&machine.kinematics, Kinematics::Cartesian(c) if c.bed_slinger);
+    let moves_bed = machine.kinematics.bed_moves_y();
     let [x, y] = printer.middle_mm();
     let mut pins = free_pins(printer);
     let mut text = String::new();

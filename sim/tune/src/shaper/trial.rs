@@ -5,7 +5,7 @@ use drydock_plant::Machine;
 use drydock_plant::bed_surface::BedSurface;
 
 use super::candidate::Shaper;
-use crate::parts::{other_part, search_part};
+use crate::parts::{part_of_chance, search_part};
 use crate::predict::Ringing;
 use crate::printer::{Job, Printer, Run};
 use crate::{Failure, Work};
@@ -35,19 +35,23 @@ impl Trial {
         Trial::part("the search part", printer, search_part(part.0, part.1))
     }
 
-    /// What settings are validated on, and were not searched on.
+    /// What settings are validated on, and were not searched on: each condition has a part of its own.
     pub fn others(printer: &Printer) -> Vec<Trial> {
         let [here, there] = places(printer);
-        let other = |name: &str| Trial::part(name, printer, other_part(there.0, there.1));
-        let same = |name: &str| Trial::part(name, printer, search_part(here.0, here.1));
+        let mut seed = 0;
+        let mut on = |name: &str, place: ([f64; 2], f64)| {
+            seed += 1;
+            Trial::part(name, printer, part_of_chance(place.0, place.1, seed))
+        };
         vec![
-            other("another part at another place"),
-            same("worn belts: all modes 7 % lower").softened(printer, [0.93; 3], 1.0),
-            other("new belts, cold room: all modes 4 % higher").softened(printer, [1.04; 3], 1.1),
-            other("a heavy part and a full spool: X 2 %, Y 6 % lower").softened(printer, [0.98, 0.94, 1.0], 1.0),
-            same("far corner: X 3 % higher, Y 3 % lower").softened(printer, [1.03, 0.97, 1.0], 1.0),
-            other("dry rails: damping 0.7 times").softened(printer, [1.0; 3], 0.7),
-            same("half the acceleration").slower(printer, 0.5),
+            on("another part", here),
+            on("a third one at another place", there),
+            on("worn belts: all modes 7 % lower", here).softened(printer, [0.93; 3], 1.0),
+            on("new belts, cold room: all modes 4 % higher", there).softened(printer, [1.04; 3], 1.1),
+            on("a heavy part and a full spool: X 2 %, Y 6 % lower", there).softened(printer, [0.98, 0.94, 1.0], 1.0),
+            on("far corner: X 3 % higher, Y 3 % lower", here).softened(printer, [1.03, 0.97, 1.0], 1.0),
+            on("dry rails: damping 0.7 times", there).softened(printer, [1.0; 3], 0.7),
+            on("half the acceleration", here).slower(printer, 0.5),
         ]
     }
 
