@@ -325,18 +325,18 @@ mod tests {
         }
     }
 
-    /// The end of braking leaves a/w^2 of ringing, twice where the ramp lasts half a wave more than whole ones.
+    /// Each end of a ramp leaves a/w^2 of ringing: they cancel if it lasts a whole wave, and add if it lasts one and a half.
+    /// Braking begins 40.5 waves after the ramp up did, so the two ramps add as well.
     #[test]
     fn a_step_rings_as_its_closed_form_says() {
-        let (hz, accel) = (40.0, 4000.0);
+        let (hz, speed) = (40.5, 100.0);
         let w = std::f64::consts::TAU * hz;
-        // The ramp lasts 25 ms: one whole wave, whose two ends cancel. 37.5 ms: they add.
-        let whole = corner(accel).ringing(&[Mode::along(0, hz, 0.0, 1.0)], &[None, None]);
-        let adds = corner(accel / 1.5).ringing(&[Mode::along(0, hz, 0.0, 1.0)], &[None, None]);
-        let expected_um = 2.0 * accel / 1.5 / (w * w) * 1e3;
-        assert!(whole.peak_um < 0.02 * expected_um, "{whole:?}");
-        // The ramp up has rung for a second of whole waves, too, and left nothing: 36.5 waves later it takes part away.
-        assert!(adds.peak_um < 2.01 * expected_um && adds.peak_um > 0.0, "{adds:?} {expected_um}");
+        let ringing = |waves: f64| corner(speed * hz / waves).ringing(&[Mode::along(0, hz, 0.0, 1.0)], &[None, None]);
+        let (whole, adds) = (ringing(1.0), ringing(1.5));
+        let expected_um = 4.0 * (speed * hz / 1.5) / (w * w) * 1e3;
+        assert!(whole.peak_um < 0.01 * expected_um, "{whole:?}");
+        assert!((adds.peak_um / expected_um - 1.0).abs() < 0.01, "{adds:?} {expected_um}");
+        assert!((adds.rms_um / adds.peak_um * std::f64::consts::SQRT_2 - 1.0).abs() < 0.1, "{adds:?}: a sine");
     }
 
     #[test]
