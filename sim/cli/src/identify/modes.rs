@@ -43,12 +43,11 @@ pub fn is_accel(path: &Path) -> bool {
 /// Fits the modes and puts them into the machine. With a printer.cfg the test is replayed in the twin.
 pub fn modes(
     machine: &mut Machine,
-    recordings: Vec<Recording>,
+    mut recordings: Vec<Recording>,
     mut held: Vec<Recording>,
     config: Option<&Path>,
     out: &mut Identified,
 ) -> Option<Modes> {
-    let mut recordings = recordings;
     if held.is_empty() {
         (recordings, held) = hold_out_last(recordings);
     }
