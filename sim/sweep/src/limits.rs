@@ -140,7 +140,7 @@ const BELOW: [f64; 6] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.68];
 const ABOVE: [f64; 4] = [1.1, 1.2, 1.35, 1.5];
 const CORNERS: [f64; 5] = [1.5, 2.0, 3.0, 4.0, 6.0];
 /// Where the twin's onset lies between values further apart than this, values between them are tried, so often at most.
-const CLOSE: f64 = 1.06;
+const CLOSE: f64 = 1.02;
 const ROUNDS: usize = 2;
 /// Of the recordings that are made to be looked at here, samples per second.
 const SAMPLE_HZ: f64 = 50.0;
