@@ -11,6 +11,7 @@ pub mod bitmap;
 pub mod canvas;
 pub mod chart;
 pub mod colour;
+pub mod fft;
 #[cfg(not(target_family = "wasm"))]
 pub mod picture;
 pub mod report;

@@ -18,9 +18,8 @@
 //! # Cost
 //! 20 ns a sample and axis at best (`cargo bench -p drydock-analysis`, 2-core cloud machine)
 
+use crate::fft::{self, Complex};
 use drydock_recording::{Accel, Error, Reader};
-use rustfft::FftPlanner;
-use rustfft::num_complex::Complex;
 use std::fmt;
 use std::io::{Read, Seek};
 use std::ops::Range;
@@ -141,7 +140,7 @@ impl Spectrum {
 fn welch(samples: &[f64], sample_rate_hz: f64, len: usize) -> Vec<f64> {
     let window = kaiser(len);
     let scale = 1.0 / (sample_rate_hz * window.iter().map(|w| w * w).sum::<f64>());
-    let fft = FftPlanner::new().plan_fft_forward(len);
+    let fft = fft::forward(len);
     let mut scratch = vec![Complex::default(); fft.get_inplace_scratch_len()];
     let mut power = vec![0.0; len / 2 + 1];
     let hop = len / 2;

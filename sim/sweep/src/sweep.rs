@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use drydock_host::config::Config;
 use drydock_plant::Machine;
 use drydock_scenario::disk::RealDisk;
+use drydock_scenario::machine_file;
 use drydock_scenario::memory::{self, Overlay};
 use drydock_scenario::model::{Act, MachineChanges, Scenario};
 use drydock_scenario::session::Outcome;
@@ -282,7 +283,7 @@ pub fn job(base: &Scenario, folder: &Path, files: &Overlay, settings: &[(&Target
             }
         }
         let machine: Machine = serde_json::from_value(machine).map_err(|e| e.to_string())?;
-        files = files.with(folder.join(MACHINE), ron::to_string(&machine).map_err(|e| e.to_string())?);
+        files = files.with(folder.join(MACHINE), machine_file::write(&machine)?);
         scenario.machine = MachineChanges { file: Some(MACHINE.into()), ..MachineChanges::default() };
     }
     Ok(Job { scenario, files })

@@ -8,6 +8,7 @@ use drydock_host::config::{Config, MapSource, RawSection, SaveConfig};
 use drydock_plant::Machine;
 use drydock_recording::Reader;
 use drydock_scenario::disk::{DiskSource, replace_kept};
+use drydock_scenario::machine_file;
 use drydock_scenario::memory::{Overlay, simulate};
 use drydock_scenario::model::{Act, MachineChanges, Scenario};
 use drydock_scenario::session::Outcome;
@@ -124,7 +125,7 @@ impl Printer {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|e| Failure(format!("{}: {}", path.display(), text::io_cause(&e))))?;
-                Some(text::read::<Machine>(path, &text).map_err(|e| Failure(e.to_string()))?)
+                Some(machine_file::parse(path, &text).map_err(|e| Failure(e.to_string()))?)
             }
             None => None,
         };
@@ -188,7 +189,7 @@ impl Printer {
     /// A job as others run it: its scenario, and the files that it reads.
     pub fn bench(&self, job: &Job) -> Result<(Scenario, Overlay), Failure> {
         let machine = job.machine.as_ref().unwrap_or(&self.machine);
-        let machine = ron::to_string(machine).map_err(|e| Failure(format!("the machine: {e}")))?;
+        let machine = machine_file::write(machine).map_err(|e| Failure(format!("the machine: {e}")))?;
         let files = overlay(&self.files).with(MACHINE, machine).with(PRINT, job.print.as_str());
         Ok((self.scenario(job), files))
     }

@@ -1,7 +1,7 @@
 //! Whether a recording is what it should be: each fault has a name, and what to do about it.
 
+use drydock_analysis::fft::Complex;
 use drydock_host::shaper_calibrate::Sample;
-use rustfft::num_complex::Complex;
 
 use super::excitation::{self, Excitation};
 use super::recording::{Data, Psd, Recording, unit};

@@ -15,10 +15,9 @@
 //! # Cost
 //!   about 40 ms
 
+use drydock_analysis::fft::{self, Complex, Plan};
 use drydock_host::objects::resonance_tester::Sweep;
 use drydock_host::shaper_calibrate::Sample;
-use rustfft::FftPlanner;
-use rustfft::num_complex::Complex;
 
 const STARTS_HZ: [f64; 6] = [5.0, 10.0, 15.0, 20.0, 3.0, 8.0];
 const RATES_HZ_S: [f64; 4] = [1.0, 0.5, 2.0, 0.25];
@@ -112,14 +111,19 @@ impl Integral {
 /// Forward transforms of one length, in the band only.
 struct Band {
     len: usize,
-    planner: FftPlanner<f64>,
+    ahead: Plan,
+    back: Plan,
 }
 
 impl Band {
-    fn forward(&mut self, x: &[f64]) -> Vec<Complex<f64>> {
+    fn new(len: usize) -> Band {
+        Band { len, ahead: fft::forward(len), back: fft::inverse(len) }
+    }
+
+    fn forward(&self, x: &[f64]) -> Vec<Complex<f64>> {
         let mut data: Vec<Complex<f64>> = x.iter().map(|v| Complex::new(*v, 0.0)).collect();
         data.resize(self.len, Complex::default());
-        self.planner.plan_fft_forward(self.len).process(&mut data);
+        self.ahead.process(&mut data);
         for (k, v) in data.iter_mut().enumerate() {
             let hz = k.min(self.len - k) as f64 * GRID_HZ / self.len as f64;
             if !(BAND_HZ[0]..BAND_HZ[1]).contains(&hz) {
@@ -129,8 +133,8 @@ impl Band {
         data
     }
 
-    fn back(&mut self, mut data: Vec<Complex<f64>>) -> Vec<f64> {
-        self.planner.plan_fft_inverse(self.len).process(&mut data);
+    fn back(&self, mut data: Vec<Complex<f64>>) -> Vec<f64> {
+        self.back.process(&mut data);
         data.iter().map(|v| v.re / self.len as f64).collect()
     }
 }
@@ -146,7 +150,7 @@ pub fn best_match(samples: &[Sample]) -> Option<Excitation> {
     let cells = |count: usize| (0..count).map(move |k| k as f64 * step_s);
     let y: [Vec<f64>; 3] = std::array::from_fn(|axis| Integral::of_samples(samples, axis).means(cells(count), step_s));
     let model_count = (MODEL_S * GRID_HZ) as usize;
-    let mut band = Band { len: (count + model_count).next_power_of_two(), planner: FftPlanner::new() };
+    let band = Band::new((count + model_count).next_power_of_two());
     let spectra: Vec<Vec<Complex<f64>>> = y.iter().map(|y| band.forward(y)).collect();
     let mut energy = vec![0.0];
     let filtered: Vec<Vec<f64>> = spectra.iter().map(|s| band.back(s.clone())).collect();

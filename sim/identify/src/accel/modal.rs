@@ -17,8 +17,8 @@
 //! # Cost
 //!   about 0.1 s for 6 modes on 500 frequencies
 
+use drydock_analysis::fft::Complex;
 use nalgebra::{DMatrix, DVector};
-use rustfft::num_complex::Complex;
 
 pub type C = Complex<f64>;
 

@@ -3,9 +3,9 @@
 //! Raw data and the known sweep give gain and phase (H1: the sweep has no noise). A spectrum gives the gain only, and the
 //! sweep must be guessed; its phase is taken to be the least that the gain allows (Bode), which keeps the gain right.
 
+use drydock_analysis::fft;
 use drydock_host::objects::resonance_tester::Sweep;
 use drydock_host::shaper_calibrate::{Sample, Spectrum};
-use rustfft::FftPlanner;
 
 use super::excitation::Excitation;
 use super::modal::{C, Response};
@@ -161,7 +161,7 @@ impl CrossSpectra {
     fn of(drive: &[f64], felt: &[[f64; 3]], rate_hz: f64) -> CrossSpectra {
         let len = ((rate_hz * WINDOW_S) as usize).next_power_of_two().min(drive.len().next_power_of_two() / 2);
         let bins = len / 2 + 1;
-        let fft = FftPlanner::new().plan_fft_forward(len);
+        let fft = fft::forward(len);
         let hann: Vec<f64> =
             (0..len).map(|i| 0.5 - 0.5 * libm::cos(std::f64::consts::TAU * i as f64 / len as f64)).collect();
         let zero = || vec![C::default(); bins];
@@ -327,8 +327,7 @@ fn least_phase(freq_hz: &[f64], gain: &[f64], range_hz: [f64; 2]) -> Vec<C> {
     let step_hz = TOP_HZ / (LEN / 2) as f64;
     let log = |k: usize| C::new(libm::log(at(k.min(LEN - k) as f64 * step_hz)), 0.0);
     let mut data: Vec<C> = (0..LEN).map(log).collect();
-    let mut planner = FftPlanner::new();
-    planner.plan_fft_inverse(LEN).process(&mut data);
+    fft::inverse(LEN).process(&mut data);
     for (k, v) in data.iter_mut().enumerate() {
         let keep = if k == 0 || k == LEN / 2 {
             1.0
@@ -339,7 +338,7 @@ fn least_phase(freq_hz: &[f64], gain: &[f64], range_hz: [f64; 2]) -> Vec<C> {
         };
         *v *= keep / LEN as f64;
     }
-    planner.plan_fft_forward(LEN).process(&mut data);
+    fft::forward(LEN).process(&mut data);
     // Between its points it is straight: at a sharp mode a point off is a tenth of a radian.
     let phase = |f: f64| {
         let at = (f / step_hz).min((LEN / 2 - 1) as f64);
