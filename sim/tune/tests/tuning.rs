@@ -19,6 +19,7 @@ fn planted_pressure_time_constants_are_recovered() {
         ("corexy-250", 71.0, 0.25, 0.02),
         ("ender3-220", 6.0, 0.5, 0.06),
         ("ender3-220", 80.0, 0.8, 0.03),
+        ("delta-180", 5.0, 0.8, 0.02),
         ("delta-180", 14.0, 0.6, 0.05),
     ];
     for (name, ms, nozzle_mm, smooth_s) in cases {
