@@ -179,6 +179,8 @@ const RAMP_SETTLES: f64 = 1.3;
 /// The extruder's driver goes from one microstep to the next in the time that the one before it took: when the speed rises it
 /// is late, and jumps. So a ramp lasts for so many microsteps of the slow part, and a jump is a small part of one.
 const RAMP_STEPS: f64 = 8.0;
+/// And no microstep of the slow part takes longer than this: the driver would take the motor for standing, and jump.
+const STEP_S: f64 = 0.06;
 /// No part of a line is shorter than these.
 const SHORTEST_S: f64 = 0.6;
 const SHORTEST_MM: f64 = 5.0;
@@ -236,13 +238,17 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     let motor = printer.machine.motors.iter().find(|m| m.moves == Moves::Extruder(0));
     let motor = motor.ok_or_else(|| Failure("no motor moves the filament: is there an [extruder]?".into()))?;
     let full_steps = f64::from(motor.full_steps_per_rotation);
+    let filament_mm2 = std::f64::consts::FRAC_PI_4 * filament_mm * filament_mm;
     let bench = Bench {
         printer,
-        flows_mm3_s: FLOWS_MM3_S.map(|(slow, fast)| (slow * scale, fast * scale)),
+        flows_mm3_s: FLOWS_MM3_S.map(|(slow, fast)| {
+            let slowest = (motor.step_mm() * filament_mm2 / STEP_S).min(0.5 * fast * scale);
+            ((slow * scale).max(slowest), fast * scale)
+        }),
         period_mm: motor.rotation_distance_mm / motor.gear_ratio * 4.0 / full_steps,
         step_mm: motor.step_mm(),
         section: Section::of_nozzle(number("nozzle_diameter", 0.4)),
-        filament_mm2: std::f64::consts::FRAC_PI_4 * filament_mm * filament_mm,
+        filament_mm2,
         smooth_time_s: number("pressure_advance_smooth_time", 0.04),
         options,
     };
