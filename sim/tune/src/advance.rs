@@ -19,8 +19,8 @@
 //! gears that is some milliseconds of T. So the lines of a set begin at phases spread evenly over that period: in their mean
 //! every harmonic is gone that their number does not divide. What moves the head has the same ripple: see CUT_MM. The jumps of
 //! its microsteps make blobs where the speed rises: see RAMP_STEPS.
-//! Where motors share an axis (delta, CoreXY) their ripple swings the head to the side of the line: 25 um are 1 % more way, and
-//! as much less width. So a bead counts by the way on which it was laid.
+//! Where motors share an axis (delta, CoreXY) their ripple swings the head to the side of the line: 10 um are 0.15 % more
+//! way and less width, 1 ms of T at one end of the fast part. So a bead counts by the way on which it was laid.
 //!
 //! # Checked by
 //! tests/tuning.rs: planted time constants from 5 to 80 ms, geared and direct extruders, three kinematics
