@@ -151,17 +151,6 @@ impl Problems {
 }
 
 impl Machine {
-    /// Takes modes that were measured. A spectrum does not tell what swings: where the Y motor moves the bed, a mode that Y
-    /// shakes most is the bed's.
-    pub fn take_modes(&mut self, modes: Vec<Mode>) {
-        let bed_moves_y = self.kinematics.bed_moves_y();
-        self.modes = modes;
-        for mode in &mut self.modes {
-            let [x, y, z] = mode.excited_by.map(f64::abs);
-            mode.on_bed = bed_moves_y && y > x && y > z;
-        }
-    }
-
     /// Where the number at a path comes from; `None` is assumed.
     pub fn source(&self, path: &str) -> Option<&Origin> {
         let covers =

@@ -91,16 +91,18 @@ pub struct FlowSearch {
     pub pool: Pool,
 }
 
-/// Flows of the first look, mm^3/s: each a quarter more than the one before, up to what is asked for.
-const SLOWEST: f64 = 1.0;
+/// Flows of the first look, mm^3/s: each a quarter more than the one before, up to what is asked for. So slow that heat
+/// reaches the core in the smallest hot end.
+const SLOWEST: f64 = 0.4;
 const STEP: f64 = 1.25;
 /// No hot end of today comes near.
 pub const FASTEST: f64 = 56.0;
 /// Flows between the last good one and the first bad one.
 const BETWEEN: usize = 4;
-/// The hot end settles for so long, s, and is then measured for so long.
+/// The hot end settles for so long, s, and is then measured for so long: a tenth of a kelvin of change over that time is less
+/// than 1 % of the power.
 const SETTLE_S: f64 = 70.0;
-const MEASURE_S: f64 = 10.0;
+const MEASURE_S: f64 = 30.0;
 /// The flow is told anew every 1.5 ms: so each of its values is seen once.
 const SAMPLE_HZ: f64 = 1e3 / 1.5;
 /// The sensor reads so much too little, K: the heater cannot hold.
@@ -109,8 +111,13 @@ const SAG_K: f64 = 3.0;
 const SPARE_POWER: f64 = 0.95;
 /// The pressure is so much above its law.
 const ABOVE_LAW: f64 = 1.10;
-/// Flows up to this make the law, mm^3/s: heat reaches the core.
-const SLOW: f64 = 3.2;
+/// Flows up to this part of the one that leaves the law make the law: heat reaches the core.
+const OF_LIMIT: f64 = 0.5;
+/// And no fewer than so many.
+const LAW_FLOWS: usize = 3;
+/// They are as hot as they should be within this, K, and all comes out: 1 % of the force.
+const HOT_K: f64 = 0.5;
+const ALL: f64 = 0.99;
 /// Less than this comes out of what is asked for.
 const DELIVERED: f64 = 0.95;
 
@@ -264,15 +271,10 @@ fn study(trials: &[FlowTrial]) -> Study {
     // What was measured before the host stopped says nothing.
     let trials: Vec<FlowTrial> = trials.iter().filter(|t| t.error.is_none()).cloned().collect();
     let trials = trials.as_slice();
-    let law = power_law(trials);
-    let above =
-        |t: &FlowTrial| law.map_or(0.0, |(log_k, n)| t.force_n / libm::exp(log_k + n * libm::log(t.flow_mm3_s)));
+    let (law, leaves) = melt_limit(trials, target_c);
     let found = |reason: Reason| match reason {
         Reason::HeaterCannotHold => heater,
-        // Once the gear slips, or the heater does not hold, the force says nothing of the melt's law.
-        Reason::PressureLeavesItsLaw => {
-            crossing(trials, |t| above(t) - ABOVE_LAW).filter(|q| law.is_some() && q.is_finite())
-        }
+        Reason::PressureLeavesItsLaw => leaves,
         Reason::GearSlips => crossing(trials, |t| if t.lost_steps == 0 { DELIVERED - t.delivered } else { -1.0 }),
         Reason::MotorSkips => crossing(trials, |t| if t.lost_steps == 0 { -1.0 } else { 1.0 }),
     };
@@ -297,24 +299,46 @@ fn heater_limit(trials: &[FlowTrial], target_c: f64) -> Option<f64> {
     let bad = trials.iter().find(|t| sags(t))?.flow_mm3_s;
     let settled =
         |t: &&FlowTrial| t.flow_mm3_s < bad && t.duty < SPARE_POWER && t.delivered > DELIVERED && t.lost_steps == 0;
-    let held: Vec<&FlowTrial> = trials.iter().filter(settled).collect();
-    let (Some(one), Some(two)) = (held.get(held.len() / 2), held.last()) else { return Some(bad) };
-    let slope = (two.duty - one.duty) / (two.flow_mm3_s - one.flow_mm3_s);
-    let meets = two.flow_mm3_s + (1.0 - two.duty) / slope;
-    Some(if meets.is_finite() { meets.clamp(two.flow_mm3_s, bad) } else { bad })
+    let held: Vec<(f64, f64)> = trials.iter().filter(settled).map(|t| (t.flow_mm3_s, t.duty)).collect();
+    let (Some((zero, slope)), Some((fastest, _))) = (straight(&held), held.last()) else { return Some(bad) };
+    let meets = (1.0 - zero) / slope;
+    Some(if meets.is_finite() { meets.clamp(*fastest, bad) } else { bad })
 }
 
-/// (log of the force at 1 mm^3/s, exponent), by least squares on the slow flows.
-fn power_law(trials: &[FlowTrial]) -> Option<(f64, f64)> {
-    let slow = trials.iter().filter(|t| t.flow_mm3_s <= SLOW && t.force_n > 0.0);
-    let points: Vec<(f64, f64)> = slow.map(|t| (libm::log(t.flow_mm3_s), libm::log(t.force_n))).collect();
-    let n = points.len() as f64;
-    if points.len() < 3 {
-        return None;
+/// The pressure's law, as [`power_law`] has it, and where the pressure leaves it. Which flows are slow is known when that is:
+/// it begins with the slowest.
+fn melt_limit(trials: &[FlowTrial], target_c: f64) -> (Option<(f64, f64)>, Option<f64>) {
+    let is_hot =
+        |t: &&FlowTrial| t.hotend_c > target_c - HOT_K && t.delivered > ALL && t.lost_steps == 0 && t.force_n > 0.0;
+    let hot: Vec<&FlowTrial> = trials.iter().filter(is_hot).collect();
+    let mut flows = LAW_FLOWS;
+    let (mut law, mut leaves) = (None, None);
+    // Once from the slowest, and then from what the answer before calls slow.
+    for _ in 0..8 {
+        let Some((log_k, n)) = hot.get(..flows).and_then(power_law) else { break };
+        let above = |t: &FlowTrial| t.force_n / libm::exp(log_k + n * libm::log(t.flow_mm3_s));
+        (law, leaves) = (Some((log_k, n)), crossing(trials, |t| above(t) - ABOVE_LAW).filter(|q| q.is_finite()));
+        let slow = hot.iter().filter(|t| leaves.is_none_or(|q| t.flow_mm3_s <= OF_LIMIT * q)).count().max(LAW_FLOWS);
+        if slow == flows {
+            break;
+        }
+        flows = slow;
     }
+    (law, leaves)
+}
+
+/// (log of the force at 1 mm^3/s, exponent), by least squares.
+fn power_law(trials: &[&FlowTrial]) -> Option<(f64, f64)> {
+    let points: Vec<(f64, f64)> = trials.iter().map(|t| (libm::log(t.flow_mm3_s), libm::log(t.force_n))).collect();
+    straight(&points)
+}
+
+/// (value at 0, slope) of a straight line, by least squares; None for a single place.
+fn straight(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let n = points.len() as f64;
     let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
     let sxy: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
     let sxx: f64 = points.iter().map(|p| (p.0 - mx) * (p.0 - mx)).sum();
     let slope = sxy / sxx;
-    Some((my - slope * mx, slope))
+    (sxx > 0.0).then_some((my - slope * mx, slope))
 }

@@ -253,28 +253,39 @@ fn limited_by(found: &FlowLimit, reason: Reason, expected: f64, part: f64) {
 
 #[test]
 fn flow_that_the_heater_cannot_hold_is_the_power_balance() {
-    // P = (T - T_amb) (1/R + q Q)
-    let power_w = (210.0 - 22.0) * (0.1 + 2.5e-3 * 12.0);
-    let planted = Planted::new("heater", &[], "", |machine| {
-        strong(machine);
-        machine.heaters[0].body = Body::Hotend(Hotend::single_node(power_w, 15.0, 10.0));
-    });
-    limited_by(&planted.flow(), Reason::HeaterCannotHold, 12.0, 0.05);
+    for (flow, loss_w_k) in [(6.0, 0.1), (12.0, 0.1), (20.0, 0.2), (30.0, 0.15)] {
+        // P = (T - T_amb) (1/R + q Q)
+        let power_w = (210.0 - 22.0) * (loss_w_k + 2.5e-3 * flow);
+        let planted = Planted::new(&format!("heater{flow}"), &[], "", |machine| {
+            strong(machine);
+            machine.heaters[0].body = Body::Hotend(Hotend::single_node(power_w, 15.0, 1.0 / loss_w_k));
+        });
+        limited_by(&planted.flow(), Reason::HeaterCannotHold, flow, 0.05);
+    }
 }
 
 #[test]
 fn flow_that_the_hot_end_cannot_melt_is_where_its_core_stays_cold() {
-    let planted = Planted::new("melt", &[], "", |machine| {
-        strong(machine);
-        machine.extruders[0].melt_capacity_mm3_s = 24.0;
-        machine.extruders[0].thinning_per_k = 0.018;
-    });
-    // The melt is colder by (T - T_amb) e^(-Qc/Q), and stiffer by e^(b that): a tenth.
-    let expected = -24.0 / (1.1f64.ln() / (0.018 * (210.0 - 22.0))).ln();
-    let found = planted.flow();
-    limited_by(&found, Reason::PressureLeavesItsLaw, expected, 0.05);
-    let n = found.power_index.expect("a law");
-    assert!((n - 0.69).abs() < 0.02, "{n}");
+    for (flow, index, thinning_per_k) in [
+        (1.7, 0.69, 0.018),
+        (3.4, 0.69, 0.018),
+        (6.0, 0.69, 0.03),
+        (12.0, 0.55, 0.018),
+        (20.0, 1.0, 0.018),
+        (30.0, 0.69, 0.01),
+    ] {
+        // The melt is colder by (T - T_amb) e^(-Qc/Q), and stiffer by e^(b that): a tenth.
+        let capacity_mm3_s = -flow * (1.1f64.ln() / (thinning_per_k * (210.0 - 22.0))).ln();
+        let planted = Planted::new(&format!("melt{flow}"), &[], "", |machine| {
+            strong(machine);
+            let e = &mut machine.extruders[0];
+            (e.melt_capacity_mm3_s, e.thinning_per_k, e.power_index) = (capacity_mm3_s, thinning_per_k, index);
+        });
+        let found = planted.flow();
+        limited_by(&found, Reason::PressureLeavesItsLaw, flow, 0.05);
+        let n = found.power_index.expect("a law");
+        assert!((n - index).abs() < 0.02, "{n}, planted {index}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for seed in from..=to {
         let start = Instant::now();
         let mut printer = Printer::load(Path::new(config), None, seed)?;
-        printer.machine.take_modes(random::two_modes(seed));
+        printer.machine.modes = random::two_modes(seed, printer.machine.kinematics.bed_moves_y());
         if let Some(folder) = rest.first() {
             raw_csv(&printer, Path::new(folder), seed, &work)?;
         }

