@@ -37,7 +37,8 @@ impl Planted {
         machine.start_mm = [10.0, 50.0, 20.0];
         machine.modes.clear();
         change(&mut machine);
-        std::fs::write(folder.join("machine.ron"), drydock_scenario::machine_file::write(&machine).expect("RON")).expect("written");
+        std::fs::write(folder.join("machine.ron"), drydock_scenario::machine_file::write(&machine).expect("RON"))
+            .expect("written");
         let machine = MachineChanges { file: Some("machine.ron".into()), ..MachineChanges::default() };
         Planted { folder, scenario: Scenario { machine, ..plain } }
     }
