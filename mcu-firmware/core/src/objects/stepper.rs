@@ -63,18 +63,29 @@ impl Stepper {
         if self.left <= 1 {
             return None;
         }
+        // One edge a step is for the highest rates; the others would cost it registers.
+        if self.event == Event::Edge {
+            board.output_toggle(self.step_pin);
+            return Some(self.count_step());
+        }
+        self.quick_pulse(board)
+    }
+
+    #[inline(never)]
+    fn quick_pulse<B: Board>(&mut self, board: &mut B) -> Option<u32> {
         match self.event {
-            Event::Edge => board.output_toggle(self.step_pin),
-            Event::Pulse => board.output_pulse(self.step_pin, !self.idle_level, self.pulse_ticks),
-            Event::Rise => return Some(self.rise(board)),
+            Event::Rise => Some(self.rise(board)),
             Event::Release => {
                 let now = self.release(board);
                 self.count_step();
-                return Some(self.after_pulse(now));
+                Some(self.after_pulse(now))
             }
-            Event::Turn => return None,
+            Event::Pulse => {
+                board.output_pulse(self.step_pin, !self.idle_level, self.pulse_ticks);
+                Some(self.count_step())
+            }
+            Event::Edge | Event::Turn => None,
         }
-        Some(self.count_step())
     }
 
     /// Does what is due and says when it wants to be called again.
