@@ -4,11 +4,30 @@ use crate::pins;
 use crate::silicon::Silicon;
 use crate::wires::Wires;
 use drydock_firmware::board::PWM_MAX;
-use drydock_firmware::{AdcSample, Board, Pin, Pull, Shutdown, SpiBus};
+use drydock_firmware::{AdcSample, Board, Firmware, Lock, Pin, Pull, Shutdown, SpiBus};
 
 pub(crate) struct VirtualBoard<'a, W: Wires + ?Sized> {
     pub silicon: &'a mut Silicon,
     pub wires: &'a mut W,
+}
+
+/// What the main loop holds. Nothing interrupts it: the chip does one thing at a time.
+pub(crate) struct MainLoop<'a, W: Wires + ?Sized> {
+    pub firmware: &'a mut Firmware,
+    pub board: VirtualBoard<'a, W>,
+}
+
+impl<'a, W: Wires + ?Sized> Lock for MainLoop<'a, W> {
+    type Board = VirtualBoard<'a, W>;
+
+    fn lock<T>(&mut self, work: impl FnOnce(&mut Firmware, &mut Self::Board) -> T) -> T {
+        work(self.firmware, &mut self.board)
+    }
+
+    fn serial_write(&mut self, bytes: &[u8]) -> bool {
+        let silicon = &mut self.board.silicon;
+        silicon.transmit.push(silicon.now_ns, bytes)
+    }
 }
 
 fn checked(pin: u32, refusal: Shutdown) -> Result<Pin, Shutdown> {
@@ -142,10 +161,6 @@ impl<W: Wires + ?Sized> Board for VirtualBoard<'_, W> {
             None => self.silicon.lights.push((pin, data.to_vec())),
         }
         true
-    }
-
-    fn serial_write(&mut self, bytes: &[u8]) -> bool {
-        self.silicon.transmit.push(self.silicon.now_ns, bytes)
     }
 
     fn reset(&mut self) {

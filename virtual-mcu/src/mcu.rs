@@ -4,7 +4,7 @@
 //! that arrive come after both. A chip takes `event_ticks` for each timer, during which nothing else runs; with the
 //! default of zero every step edge is at the very tick that was asked for.
 
-use crate::board::VirtualBoard;
+use crate::board::{MainLoop, VirtualBoard};
 use crate::devices::adxl345::{Adxl345, Adxl345Config};
 use crate::devices::tmc::{Tmc, TmcKind};
 use crate::devices::tmc_uart::TmcWire;
@@ -16,7 +16,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use drydock_firmware::{BoardFacts, Firmware, Pin};
+use drydock_firmware::{BoardFacts, Firmware, Link, Pin};
 use drydock_protocol::{Constant, Deframer, Dictionary};
 
 /// How one micro-controller is built.
@@ -67,6 +67,7 @@ pub struct VirtualMcu {
     config: McuConfig,
     dictionary: Dictionary,
     firmware: Firmware,
+    link: Link,
     deframer: Deframer,
     silicon: Silicon,
     /// The chip is taken until then.
@@ -101,8 +102,8 @@ impl VirtualMcu {
             lights: Vec::new(),
             oscillator,
         };
-        let (firmware, deframer) = (Firmware::new(), Deframer::new());
-        let mut mcu = Self { config, dictionary, firmware, deframer, silicon, free_tick: 0, restarts: 0 };
+        let (firmware, link, deframer) = (Firmware::new(), Link::new(), Deframer::new());
+        let mut mcu = Self { config, dictionary, firmware, link, deframer, silicon, free_tick: 0, restarts: 0 };
         mcu.firmware.start(&mut VirtualBoard { silicon: &mut mcu.silicon, wires: &mut NoWires });
         mcu
     }
@@ -235,7 +236,7 @@ impl VirtualMcu {
                     let mut board = VirtualBoard { silicon: &mut self.silicon, wires };
                     self.firmware.dispatch_next(&mut board);
                     if self.firmware.has_tasks() {
-                        self.firmware.run_tasks(&mut board);
+                        self.link.run_tasks(&mut MainLoop { firmware: &mut self.firmware, board });
                     }
                     self.free_tick = self.silicon.now_tick + u64::from(self.config.event_ticks);
                 }
@@ -264,10 +265,11 @@ impl VirtualMcu {
             self.silicon.now_tick = tick;
         }
         self.silicon.now_ns = self.silicon.now_ns.max(at_ns);
-        let mut board = VirtualBoard { silicon: &mut self.silicon, wires };
-        self.firmware.rx(&mut board, &mut self.deframer, bytes);
-        if self.firmware.has_tasks() {
-            self.firmware.run_tasks(&mut board);
+        let board = VirtualBoard { silicon: &mut self.silicon, wires };
+        let mut main_loop = MainLoop { firmware: &mut self.firmware, board };
+        self.link.rx(&mut main_loop, &mut self.deframer, bytes);
+        if main_loop.firmware.has_tasks() {
+            self.link.run_tasks(&mut main_loop);
         }
         self.free_tick = self.silicon.now_tick;
         if self.silicon.reset_requested {
@@ -290,10 +292,10 @@ impl VirtualMcu {
                 wires.output(now_ns, number as Pin, false);
             }
         }
-        (self.firmware, self.deframer) = (Firmware::new(), Deframer::new());
+        (self.firmware, self.link, self.deframer) = (Firmware::new(), Link::new(), Deframer::new());
         let mut board = VirtualBoard { silicon, wires };
         self.firmware.start(&mut board);
-        self.firmware.announce(&mut board);
+        self.link.announce(&mut MainLoop { firmware: &mut self.firmware, board });
     }
 
     /// How often the chip has been restarted, by command or by its button.
@@ -332,11 +334,12 @@ impl VirtualMcu {
 
     /// Messages that found no room in the transmit buffer.
     pub fn dropped_messages(&self) -> u32 {
-        self.firmware.dropped_messages()
+        self.link.dropped_messages()
     }
 
     /// Hands every number of the state that an outcome may depend on to `fold`, in a fixed order.
     pub fn fold_state(&self, fold: &mut impl FnMut(u64)) {
+        self.link.fold_state(fold);
         self.firmware.fold_state(fold);
         self.silicon.fold_state(fold);
     }

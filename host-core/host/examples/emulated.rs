@@ -409,5 +409,5 @@ fn compare_times(seen: &str, pins: &[Pin], step_clocks: &[Vec<u32>]) -> Result<(
     Ok(())
 }
 
-/// What an interrupt and the timers of other steppers may take before a step.
-const LATE_MAX_TICKS: u32 = 600;
+/// What the main loop and the timers of other steppers may take before a step: four times the most that was seen.
+const LATE_MAX_TICKS: u32 = 150;

@@ -114,9 +114,6 @@ pub trait Board {
     /// without a better way calls [`crate::neopixel_bit_bang`].
     fn neopixel_send(&mut self, pin: Pin, data: &[u8], bit_max_ticks: u32) -> bool;
 
-    /// MUST queue all of `bytes` for the host, or none of them where they do not fit, and say which.
-    fn serial_write(&mut self, bytes: &[u8]) -> bool;
-
     /// MUST restart the chip soon: after this call the firmware's state is thrown away.
     fn reset(&mut self);
 }

@@ -3,7 +3,7 @@
 //! Making it allocates, so a chip makes it while it is built and holds the compressed bytes as a constant.
 
 use crate::board::{ADC_MAX, PWM_MAX};
-use crate::firmware::STATS_SUMSQ_BASE;
+use crate::link::STATS_SUMSQ_BASE;
 use crate::shutdown::Shutdown;
 use crate::{commands, responses};
 use alloc::borrow::ToOwned;

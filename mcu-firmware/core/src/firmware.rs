@@ -1,20 +1,16 @@
-//! One micro-controller's state and its entry points: bytes in, timers, tasks.
+//! One micro-controller's state and its entry points: commands, timers, tasks.
 //!
-//! On a chip, the timer interrupt calls [`Firmware::timer_irq`] and the main loop calls what [`Firmware::rx`] consists of and
-//! [`Firmware::run_tasks`]; the virtual MCU calls the same, each at its own simulated time. Handlers that run in timer
+//! On a chip, the timer interrupt calls [`Firmware::timer_irq`] and the main loop has a [`Link`](crate::Link), which executes
+//! commands and runs tasks; the virtual MCU does the same, each at its own simulated time. Handlers that run in timer
 //! context never send: they leave a mark for their task.
 
 use crate::board::Board;
-use crate::commands;
-use crate::link::Link;
+use crate::commands::{self, Command};
 use crate::objects::Objects;
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next, Timers, is_before};
-use drydock_protocol::block::{Deframer, Event};
-use drydock_protocol::vlq::Reader;
 
-/// Constant `STATS_SUMSQ_BASE`: the squares of task times are counted in units of so many ticks squared.
-pub(crate) const STATS_SUMSQ_BASE: u32 = 256;
 const STATS_PERIOD_S: u32 = 5;
 /// A timer that stays at its moment so many times in a row asks for a rate that no chip can hold.
 const STUCK_MAX: u32 = 256;
@@ -27,22 +23,16 @@ pub struct Mcu<B: Board> {
 }
 
 impl<B: Board> Mcu<B> {
-    /// Starts the firmware and announces it.
+    /// Starts the firmware.
     pub fn new(mut board: B) -> Self {
         let mut firmware = Firmware::new();
         firmware.start(&mut board);
-        firmware.announce(&mut board);
         Self { board, firmware }
     }
 
     /// Runs every timer that is due; the clock at which the next one is.
     pub fn timer_irq(&mut self) -> Option<u32> {
         self.firmware.timer_irq(&mut self.board)
-    }
-
-    /// Runs every task that has something to do.
-    pub fn run_tasks(&mut self) {
-        self.firmware.run_tasks(&mut self.board);
     }
 
     /// The clock at which the next timer is due.
@@ -65,10 +55,15 @@ pub(crate) enum Task {
     Stats,
 }
 
+impl Task {
+    fn bit(self) -> u32 {
+        1 << self as u8
+    }
+}
+
 /// State of one micro-controller.
 #[derive(Clone, Debug, Default)]
 pub struct Firmware {
-    pub(crate) link: Link,
     pub(crate) timers: Timers,
     pub(crate) objects: Objects,
     pub(crate) tasks: u32,
@@ -77,15 +72,8 @@ pub struct Firmware {
     /// Time behind which a running timer is given up, 1 ms.
     late_ticks: u32,
     stuck: u32,
-    stats: Stats,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Stats {
-    passes: u32,
-    busy_ticks: u32,
-    busy_ticks_squared: u32,
     last_clock: u32,
+    /// Wraps of the clock.
     wraps: u32,
 }
 
@@ -98,52 +86,29 @@ impl Firmware {
     pub fn start<B: Board>(&mut self, board: &mut B) {
         let now = board.now();
         self.late_ticks = board.clock_freq_hz() / 1000;
-        self.stats.last_clock = now;
+        self.last_clock = now;
         self.timers.insert(Caller::Stats, now.wrapping_add(board.clock_freq_hz().wrapping_mul(STATS_PERIOD_S)));
     }
 
-    /// Tells the host that the chip has started anew.
-    pub fn announce<B: Board>(&mut self, board: &mut B) {
-        self.link.starting(board);
-    }
-
-    /// Takes bytes that came from the host and executes each block that they complete. `deframer` holds what is no block yet.
-    pub fn rx<B: Board>(&mut self, board: &mut B, deframer: &mut Deframer, bytes: &[u8]) {
-        let mut input = bytes;
-        while let Some(event) = deframer.next(&mut input) {
-            let mut commands = self.take(event);
-            while !commands.is_empty() {
-                commands = self.execute(board, commands);
-            }
-            self.acknowledge(board);
-        }
-    }
-
-    /// The commands of a block that is in its turn. A chip finds blocks itself, and does with each what [`Firmware::rx`] does:
-    /// between any two of these calls it lets the timers run.
-    pub fn take<'a>(&mut self, event: Event<'a>) -> &'a [u8] {
-        match event {
-            Event::Block(block) if self.link.accept(block.seq) => block.content,
-            _ => &[],
-        }
-    }
-
-    /// Executes the first command and returns the rest.
-    pub fn execute<'a, B: Board>(&mut self, board: &mut B, commands: &'a [u8]) -> &'a [u8] {
-        let mut reader = Reader::new(commands);
-        match commands::execute(self, board, &mut reader) {
-            Ok(()) => reader.rest(),
+    /// Executes a command; `None` stands for what is no command. Where that shuts the firmware down, the tasks are to run and
+    /// the answer is false.
+    pub(crate) fn execute<B: Board>(
+        &mut self,
+        board: &mut B,
+        command: Option<&Command<'_>>,
+        answer: &mut Message,
+    ) -> bool {
+        let result = match command {
+            Some(command) => commands::execute(self, board, command, answer),
+            None => Err(Shutdown::CommandParser),
+        };
+        match result {
+            Ok(()) => true,
             Err(reason) => {
                 self.shut_down(board, reason);
-                self.run_tasks(board);
-                &[]
+                false
             }
         }
-    }
-
-    /// Answers what was taken: with the next number after a good block, with the same again after any other.
-    pub fn acknowledge<B: Board>(&mut self, board: &mut B) {
-        self.link.acknowledge(board);
     }
 
     /// The clock at which the next timer is due.
@@ -217,7 +182,8 @@ impl Firmware {
                 self.wake_task(Task::Stats);
                 Ok(Some(wake.wrapping_add(board.clock_freq_hz().wrapping_mul(STATS_PERIOD_S))))
             }
-            Caller::Stepper(index) => self.objects.step(board, index),
+            // Dispatched by itself.
+            Caller::Stepper(_) => Ok(None),
             Caller::DigitalOut(index) => self.digital_out_event(board, index, wake),
             Caller::PwmOut(index) => self.pwm_out_event(board, index, wake),
             Caller::AnalogIn(index) => self.analog_in_event(board, index),
@@ -237,66 +203,59 @@ impl Firmware {
         self.tasks != 0
     }
 
-    /// Runs every task that has something to do.
-    pub fn run_tasks<B: Board>(&mut self, board: &mut B) {
-        let start = board.now();
-        let due = core::mem::take(&mut self.tasks);
-        let is_due = |task: Task| due & (1 << task as u8) != 0;
-        if is_due(Task::Shutdown)
-            && let Some(reason) = self.shutdown
-        {
-            self.link.shutdown(board, self.shutdown_clock, reason.id());
+    /// Does a piece of the tasks' work, with one message at most; false where nothing is left but the pass's end.
+    pub(crate) fn run_task<B: Board>(&mut self, board: &mut B, message: &mut Message) -> bool {
+        let is_due = |task: Task| self.tasks & task.bit() != 0;
+        let (task, has_more) = if is_due(Task::Shutdown) {
+            (Task::Shutdown, self.shutdown_task(message))
+        } else if is_due(Task::Trsync) {
+            (Task::Trsync, self.trsync_task(message))
+        } else if is_due(Task::AnalogIn) {
+            (Task::AnalogIn, self.analog_in_task(message))
+        } else if is_due(Task::Adxl345) {
+            (Task::Adxl345, self.adxl345_task(board, message))
+        } else if is_due(Task::TmcUart) {
+            (Task::TmcUart, self.tmcuart_task(message))
+        } else if is_due(Task::Buttons) {
+            (Task::Buttons, self.buttons_task(message))
+        } else if is_due(Task::Counter) {
+            (Task::Counter, self.counter_task(message))
+        } else {
+            return false;
+        };
+        if !has_more {
+            self.tasks &= !task.bit();
         }
-        if is_due(Task::Trsync) {
-            self.trsync_task(board);
+        true
+    }
+
+    fn shutdown_task(&mut self, message: &mut Message) -> bool {
+        if let Some(reason) = self.shutdown {
+            message.shutdown(self.shutdown_clock, reason.id());
         }
-        if is_due(Task::AnalogIn) {
-            self.analog_in_task(board);
+        false
+    }
+
+    /// Ends a pass of the tasks; whether its statistics are to be told.
+    pub(crate) fn end_pass<B: Board>(&mut self, board: &mut B) -> bool {
+        let is_due = self.tasks & Task::Stats.bit() != 0;
+        if is_due {
+            self.tasks &= !Task::Stats.bit();
+            self.note_clock(board.now());
         }
-        if is_due(Task::Adxl345) {
-            self.adxl345_task(board);
-        }
-        if is_due(Task::TmcUart) {
-            self.tmcuart_task(board);
-        }
-        if is_due(Task::Buttons) {
-            self.buttons_task(board);
-        }
-        if is_due(Task::Counter) {
-            self.counter_task(board);
-        }
-        self.count_pass(board.now(), start);
-        if is_due(Task::Stats) {
-            self.report_stats(board);
-        }
+        is_due
     }
 
     pub(crate) fn wake_task(&mut self, task: Task) {
-        self.tasks |= 1 << task as u8;
-    }
-
-    fn count_pass(&mut self, now: u32, start: u32) {
-        let ticks = now.wrapping_sub(start);
-        let stats = &mut self.stats;
-        stats.passes = stats.passes.wrapping_add(1);
-        stats.busy_ticks = stats.busy_ticks.wrapping_add(ticks);
-        let squared = (u64::from(ticks) * u64::from(ticks)).div_ceil(u64::from(STATS_SUMSQ_BASE));
-        stats.busy_ticks_squared = stats.busy_ticks_squared.saturating_add(u32::try_from(squared).unwrap_or(u32::MAX));
-    }
-
-    fn report_stats<B: Board>(&mut self, board: &mut B) {
-        self.note_clock(board.now());
-        let Stats { passes, busy_ticks, busy_ticks_squared, .. } = self.stats;
-        self.link.stats(board, passes, busy_ticks, busy_ticks_squared);
-        (self.stats.passes, self.stats.busy_ticks, self.stats.busy_ticks_squared) = (0, 0, 0);
+        self.tasks |= task.bit();
     }
 
     /// Counts the wraps of the clock; called often enough that none is missed.
     fn note_clock(&mut self, now: u32) {
-        if now < self.stats.last_clock {
-            self.stats.wraps = self.stats.wraps.wrapping_add(1);
+        if now < self.last_clock {
+            self.wraps = self.wraps.wrapping_add(1);
         }
-        self.stats.last_clock = now;
+        self.last_clock = now;
     }
 
     /// Why the firmware is shut down, if it is.
@@ -314,15 +273,10 @@ impl Firmware {
         self.objects.config_crc.is_some()
     }
 
-    /// Messages that found no room on the way out.
-    pub fn dropped_messages(&self) -> u32 {
-        self.link.dropped
-    }
-
     /// Tells a host that a command is refused because of a shutdown.
-    pub(crate) fn refuses<B: Board>(&mut self, board: &mut B) -> bool {
+    pub(crate) fn refuses(&self, answer: &mut Message) -> bool {
         if let Some(reason) = self.shutdown {
-            self.link.is_shutdown(board, reason.id());
+            answer.is_shutdown(reason.id());
         }
         self.shutdown.is_some()
     }
@@ -342,11 +296,9 @@ impl Firmware {
 
     /// Hands every number of the state that an outcome may depend on to `fold`, in a fixed order.
     pub fn fold_state(&self, fold: &mut impl FnMut(u64)) {
-        fold(u64::from(self.link.next_seq()));
-        fold(u64::from(self.link.dropped));
         fold(self.shutdown.map_or(0, |reason| u64::from(reason.id())));
         fold(u64::from(self.shutdown_clock));
-        fold(u64::from(self.stats.wraps) << 32 | u64::from(self.stats.last_clock));
+        fold(u64::from(self.wraps) << 32 | u64::from(self.last_clock));
         self.timers.fold_state(fold);
         self.objects.fold_state(fold);
     }
@@ -354,33 +306,36 @@ impl Firmware {
 
 /// The commands that belong to no object.
 impl Firmware {
-    pub(crate) fn identify<B: Board>(&mut self, board: &mut B, offset: u32, count: u8) -> Result<(), Shutdown> {
-        let mut chunk = [0; IDENTIFY_MAX];
+    pub(crate) fn identify<B: Board>(
+        &mut self,
+        board: &mut B,
+        offset: u32,
+        count: u8,
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
         let rest = board.dictionary().get(offset as usize..).unwrap_or_default();
         let len = rest.len().min(usize::from(count)).min(IDENTIFY_MAX);
-        chunk[..len].copy_from_slice(&rest[..len]);
-        self.link.identify_response(board, offset, &chunk[..len]);
+        answer.identify_response(offset, &rest[..len]);
         Ok(())
     }
 
-    pub(crate) fn get_uptime<B: Board>(&mut self, board: &mut B) -> Result<(), Shutdown> {
+    pub(crate) fn get_uptime<B: Board>(&mut self, board: &mut B, answer: &mut Message) -> Result<(), Shutdown> {
         let now = board.now();
         self.note_clock(now);
-        self.link.uptime(board, self.stats.wraps, now);
+        answer.uptime(self.wraps, now);
         Ok(())
     }
 
-    pub(crate) fn get_clock<B: Board>(&mut self, board: &mut B) -> Result<(), Shutdown> {
-        let now = board.now();
-        self.link.clock(board, now);
+    pub(crate) fn get_clock<B: Board>(&mut self, board: &mut B, answer: &mut Message) -> Result<(), Shutdown> {
+        answer.clock(board.now());
         Ok(())
     }
 
-    pub(crate) fn get_config<B: Board>(&mut self, board: &mut B) -> Result<(), Shutdown> {
+    pub(crate) fn get_config<B: Board>(&mut self, _board: &mut B, answer: &mut Message) -> Result<(), Shutdown> {
         let crc = self.objects.config_crc;
         let move_count = self.objects.moves.capacity();
         let is_shutdown = self.shutdown.is_some();
-        self.link.config(board, u8::from(crc.is_some()), crc.unwrap_or(0), u8::from(is_shutdown), move_count);
+        answer.config(u8::from(crc.is_some()), crc.unwrap_or(0), u8::from(is_shutdown), move_count);
         Ok(())
     }
 
@@ -407,8 +362,13 @@ impl Firmware {
         Ok(())
     }
 
-    pub(crate) fn debug_ping<B: Board>(&mut self, board: &mut B, data: &[u8]) -> Result<(), Shutdown> {
-        self.link.pong(board, data);
+    pub(crate) fn debug_ping<B: Board>(
+        &mut self,
+        _board: &mut B,
+        data: &[u8],
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
+        answer.pong(data);
         Ok(())
     }
 

@@ -8,7 +8,8 @@
 //! - *move queue*: the pool of slots that waiting steps and output changes share.
 //!
 //! [`Firmware`] is the state of one micro-controller; each of its entry points is lent a [`Board`], the few things
-//! that silicon must do. [`Mcu`] ties one of each together for who owns its board. Nothing here is static, reads a
+//! that silicon must do. [`Mcu`] ties one of each together for who owns its board. [`Link`] is the main loop's side: it
+//! borrows the firmware through a [`Lock`]. Nothing here is static, reads a
 //! clock by itself, allocates after `finalize_config`, or panics on what the wire brings.
 #![no_std]
 extern crate alloc;
@@ -27,6 +28,7 @@ mod timers;
 pub use board::{AdcSample, Board, Pin, Pull, SpiBus, SpiMode};
 pub use dictionary::{BoardFacts, SOURCE_HASH, VERSION, dictionary};
 pub use firmware::{Firmware, Mcu};
+pub use link::{Link, Lock};
 pub use objects::moves::MOVE_SLOT_BYTES;
 pub use objects::neopixel::bit_bang as neopixel_bit_bang;
 pub use objects::spi::bit_bang as spi_bit_bang;

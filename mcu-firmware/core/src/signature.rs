@@ -1,5 +1,5 @@
 //! How the two message tables spell a parameter's type: one word that is at once the declaration's `%` code, the Rust
-//! type, and the way it is read.
+//! type, and the way it travels.
 
 /// The `%` code of a type word.
 macro_rules! spec {
@@ -51,16 +51,26 @@ macro_rules! rust_type {
     };
 }
 
-/// Reads one argument; numbers are cut to the declared width.
-macro_rules! read {
-    ($reader:ident buf) => {
-        $reader.bytes()
+/// Whether an argument is bytes, of which no message has more than one.
+macro_rules! is_bytes {
+    (buf) => {
+        true
     };
-    ($reader:ident cbuf) => {
-        $reader.bytes()
+    (cbuf) => {
+        true
     };
-    ($reader:ident $number:ident) => {
-        $reader.int().map(|value| value as $crate::signature::rust_type!($number))
+    ($number:ident) => {
+        false
+    };
+}
+
+/// One argument of a command that has been read; numbers are cut to the declared width.
+macro_rules! argument {
+    ($command:ident $_number:ident buf) => {
+        $command.bytes
+    };
+    ($command:ident $number:ident $type:ident) => {
+        $number as $crate::signature::rust_type!($type)
     };
 }
 
@@ -84,7 +94,7 @@ macro_rules! declaration {
     };
 }
 
-pub(crate) use {declaration, read, rust_type, spec, write};
+pub(crate) use {argument, declaration, is_bytes, rust_type, spec, write};
 
 /// Id on the wire of the message with this number: one-byte encodings count 0..95 and then −32..−1.
 pub(crate) const fn wire_id(number: usize) -> i32 {

@@ -1,7 +1,9 @@
 //! The firmware on a chip whose time is in the test's hands: what happens when it is late, and the ways in which a
 //! board with plain pins does what a better board does by itself.
 
-use drydock_firmware::{AdcSample, Board, Mcu, Pin, Pull, Shutdown, SpiBus, neopixel_bit_bang, spi_bit_bang};
+use drydock_firmware::{
+    AdcSample, Board, Firmware, Link, Lock, Mcu, Pin, Pull, Shutdown, SpiBus, neopixel_bit_bang, spi_bit_bang,
+};
 use drydock_protocol::block::{Deframer, Event, frame};
 use drydock_protocol::{Catalogue, Dictionary, Value};
 use proptest::prelude::*;
@@ -12,7 +14,6 @@ struct Chip {
     now: u32,
     levels: Vec<bool>,
     edges: Vec<(u32, Pin, bool)>,
-    sent: Vec<u8>,
     adc_waits: u32,
     resets: u32,
     /// What the input beside an SPI bus reads: the output that it is tied to.
@@ -93,17 +94,37 @@ impl Board for Chip {
     fn neopixel_send(&mut self, pin: Pin, data: &[u8], bit_max_ticks: u32) -> bool {
         neopixel_bit_bang(self, pin, data, bit_max_ticks)
     }
-    fn serial_write(&mut self, bytes: &[u8]) -> bool {
-        self.sent.extend_from_slice(bytes);
-        true
-    }
     fn reset(&mut self) {
         self.resets += 1;
     }
 }
 
-struct Rig {
+/// What the main loop holds. Before each time that it borrows the firmware, the next timer runs if it is due within `ahead`.
+struct MainLoop {
     mcu: Mcu<Chip>,
+    sent: Vec<u8>,
+    ahead: u32,
+}
+
+impl Lock for MainLoop {
+    type Board = Chip;
+    fn lock<T>(&mut self, work: impl FnOnce(&mut Firmware, &mut Chip) -> T) -> T {
+        let Self { mcu, ahead, .. } = self;
+        if let Some(wake) = mcu.next_timer().filter(|wake| wake.wrapping_sub(mcu.board.now) < *ahead) {
+            mcu.board.now = wake;
+            mcu.timer_irq();
+        }
+        work(&mut mcu.firmware, &mut mcu.board)
+    }
+    fn serial_write(&mut self, bytes: &[u8]) -> bool {
+        self.sent.extend_from_slice(bytes);
+        true
+    }
+}
+
+struct Rig {
+    main_loop: MainLoop,
+    link: Link,
     deframer: Deframer,
     dictionary: Dictionary,
     catalogue: Catalogue,
@@ -114,7 +135,10 @@ impl Rig {
     fn new() -> Self {
         let dictionary = drydock_firmware::dictionary(&Default::default());
         let catalogue = Catalogue::new(&dictionary).unwrap();
-        Self { mcu: Mcu::new(Chip::new()), deframer: Deframer::new(), dictionary, catalogue, seq: 0 }
+        let mut main_loop = MainLoop { mcu: Mcu::new(Chip::new()), sent: vec![], ahead: 0 };
+        let mut link = Link::new();
+        link.announce(&mut main_loop);
+        Self { main_loop, link, deframer: Deframer::new(), dictionary, catalogue, seq: 0 }
     }
 
     /// A stepper (oid 0, pins 10 and 11) with pulses of `pulse_ticks`, and an analog input (oid 1).
@@ -126,12 +150,16 @@ impl Rig {
         rig.send("config_spi", &[2, 20, 0]);
         rig.send("config_neopixel", &[3, 30, 3, 10_000, 100]);
         rig.send("finalize_config", &[0]);
-        rig.mcu.board.edges.clear();
+        rig.main_loop.mcu.board.edges.clear();
         rig
     }
 
     fn rx(&mut self, bytes: &[u8]) {
-        self.mcu.firmware.rx(&mut self.mcu.board, &mut self.deframer, bytes);
+        self.link.rx(&mut self.main_loop, &mut self.deframer, bytes);
+    }
+
+    fn run_tasks(&mut self) {
+        self.link.run_tasks(&mut self.main_loop);
     }
 
     fn send(&mut self, name: &str, args: &[i64]) {
@@ -146,30 +174,31 @@ impl Rig {
         assert!(frame(self.seq, &content, &mut block));
         self.seq = (self.seq + 1) & 15;
         self.rx(&block);
-        self.mcu.run_tasks();
+        self.run_tasks();
     }
 
     /// Lets the clock go on to `clock`, running each timer `late` ticks after its time.
     fn run_to(&mut self, clock: u32, late: u32) {
-        while let Some(wake) = self.mcu.next_timer() {
+        while let Some(wake) = self.main_loop.mcu.next_timer() {
             if (wake.wrapping_sub(clock) as i32) > 0 {
                 break;
             }
-            if (wake.wrapping_sub(self.mcu.board.now) as i32) > 0 {
-                self.mcu.board.now = wake;
+            let mcu = &mut self.main_loop.mcu;
+            if (wake.wrapping_sub(mcu.board.now) as i32) > 0 {
+                mcu.board.now = wake;
             }
-            self.mcu.board.now = self.mcu.board.now.wrapping_add(late);
-            self.mcu.timer_irq();
-            self.mcu.run_tasks();
+            mcu.board.now = mcu.board.now.wrapping_add(late);
+            mcu.timer_irq();
+            self.run_tasks();
         }
-        self.mcu.board.now = clock;
+        self.main_loop.mcu.board.now = clock;
     }
 
     /// Names of the messages sent so far.
     fn names(&self) -> Vec<String> {
         let mut names = vec![];
         let mut deframer = Deframer::new();
-        let mut input = &self.mcu.board.sent[..];
+        let mut input = &self.main_loop.sent[..];
         while let Some(event) = deframer.next(&mut input) {
             let Event::Block(block) = event else { panic!("bad block") };
             let mut reader = drydock_protocol::vlq::Reader::new(block.content);
@@ -179,7 +208,7 @@ impl Rig {
     }
 
     fn shutdown(&self) -> Option<&'static str> {
-        self.mcu.firmware.shutdown_reason().map(Shutdown::text)
+        self.main_loop.mcu.firmware.shutdown_reason().map(Shutdown::text)
     }
 }
 
@@ -191,11 +220,11 @@ fn a_chip_announces_itself() {
 #[test]
 fn a_long_pulse_is_two_events_and_at_least_as_wide_as_asked() {
     let mut rig = Rig::configured(336);
-    let start = rig.mcu.board.now.wrapping_add(10_000);
+    let start = rig.main_loop.mcu.board.now.wrapping_add(10_000);
     rig.send("reset_step_clock", &[0, i64::from(start)]);
     rig.send("queue_step", &[0, 5000, 4, 0]);
     rig.run_to(start.wrapping_add(1_000_000), 3);
-    let edges: Vec<_> = rig.mcu.board.edges.iter().map(|edge| (edge.0.wrapping_sub(start), edge.2)).collect();
+    let edges: Vec<_> = rig.main_loop.mcu.board.edges.iter().map(|edge| (edge.0.wrapping_sub(start), edge.2)).collect();
     let expected: Vec<_> = (1..=4).flat_map(|k| [(k * 5000 + 3, true), (k * 5000 + 3 + 336 + 3, false)]).collect();
     assert_eq!(edges, expected);
     assert_eq!(rig.shutdown(), None);
@@ -204,25 +233,25 @@ fn a_long_pulse_is_two_events_and_at_least_as_wide_as_asked() {
 #[test]
 fn steps_too_close_for_their_pulses_come_late_and_are_all_made() {
     let mut rig = Rig::configured(336);
-    let start = rig.mcu.board.now.wrapping_add(10_000);
+    let start = rig.main_loop.mcu.board.now.wrapping_add(10_000);
     rig.send("reset_step_clock", &[0, i64::from(start)]);
     rig.send("queue_step", &[0, 500, 20, 0]);
     rig.run_to(start.wrapping_add(1_000_000), 0);
-    assert_eq!(rig.mcu.board.edges.len(), 40);
-    assert!(rig.mcu.board.edges.windows(2).all(|pair| pair[1].0.wrapping_sub(pair[0].0) >= 336));
+    assert_eq!(rig.main_loop.mcu.board.edges.len(), 40);
+    assert!(rig.main_loop.mcu.board.edges.windows(2).all(|pair| pair[1].0.wrapping_sub(pair[0].0) >= 336));
 }
 
 #[test]
 fn a_stepper_a_millisecond_behind_is_given_up() {
     for (late, expected) in [(160_000, None), (180_000, Some("Stepper too far in past"))] {
         let mut rig = Rig::configured(100);
-        let start = rig.mcu.board.now.wrapping_add(10_000);
+        let start = rig.main_loop.mcu.board.now.wrapping_add(10_000);
         rig.send("reset_step_clock", &[0, i64::from(start)]);
         rig.send("queue_step", &[0, 1000, 1, 0]);
         rig.send("queue_step", &[0, 1000, 1, 0]);
-        rig.mcu.board.now = start.wrapping_add(2000 + late);
-        rig.mcu.timer_irq();
-        rig.mcu.run_tasks();
+        rig.main_loop.mcu.board.now = start.wrapping_add(2000 + late);
+        rig.main_loop.mcu.timer_irq();
+        rig.run_tasks();
         assert_eq!(rig.shutdown(), expected, "late by {late}");
         assert_eq!(rig.names().contains(&"shutdown".to_owned()), expected.is_some());
     }
@@ -231,40 +260,41 @@ fn a_stepper_a_millisecond_behind_is_given_up() {
 #[test]
 fn a_move_that_runs_a_millisecond_behind_stops_the_chip() {
     let mut rig = Rig::configured(100);
-    let start = rig.mcu.board.now.wrapping_add(10_000);
+    let start = rig.main_loop.mcu.board.now.wrapping_add(10_000);
     rig.send("reset_step_clock", &[0, i64::from(start)]);
     rig.send("queue_step", &[0, 1000, 1000, 0]);
-    rig.mcu.board.now = start.wrapping_add(1000 + 180_000);
-    rig.mcu.timer_irq();
+    rig.main_loop.mcu.board.now = start.wrapping_add(1000 + 180_000);
+    rig.main_loop.mcu.timer_irq();
     assert_eq!(rig.shutdown(), Some("Rescheduled timer in the past"));
 }
 
 #[test]
 fn an_analog_input_waits_for_its_conversion() {
     let mut rig = Rig::configured(100);
-    rig.mcu.board.adc_waits = 3;
-    let start = rig.mcu.board.now.wrapping_add(10_000);
+    rig.main_loop.mcu.board.adc_waits = 3;
+    let start = rig.main_loop.mcu.board.now.wrapping_add(10_000);
     rig.send("query_analog_in", &[1, i64::from(start), 1000, 2, 100_000, 2, 0, 65535, 0]);
     rig.run_to(start.wrapping_add(50_000), 0);
     assert_eq!(rig.names().pop().as_deref(), Some("analog_in_state"));
-    assert_eq!(rig.mcu.next_timer(), Some(start.wrapping_add(100_000)));
+    assert_eq!(rig.main_loop.mcu.next_timer(), Some(start.wrapping_add(100_000)));
 }
 
 #[test]
 fn bit_banged_spi_reads_back_what_it_writes_in_each_mode() {
     for mode in 0..4 {
         let mut rig = Rig::configured(100);
-        rig.mcu.board.loop_back = Some((21, 22));
+        rig.main_loop.mcu.board.loop_back = Some((21, 22));
         rig.send("spi_set_sw_bus", &[2, 21, 22, 23, mode, 50]);
-        rig.mcu.board.sent.clear();
-        rig.mcu.board.edges.clear();
+        rig.main_loop.sent.clear();
+        rig.main_loop.mcu.board.edges.clear();
         rig.send_values("spi_transfer", &[Value::Int(2), Value::Bytes(&[0xa5, 0x3c])]);
         let id = rig.dictionary.responses["spi_transfer_response oid=%c response=%*s"] as u8;
-        assert_eq!(rig.mcu.board.sent[2..7], [id, 2, 2, 0xa5, 0x3c]);
-        let clocks: Vec<_> = rig.mcu.board.edges.iter().filter(|edge| edge.1 == 23).map(|edge| edge.2).collect();
+        assert_eq!(rig.main_loop.sent[2..7], [id, 2, 2, 0xa5, 0x3c]);
+        let clocks: Vec<_> =
+            rig.main_loop.mcu.board.edges.iter().filter(|edge| edge.1 == 23).map(|edge| edge.2).collect();
         let active = clocks.iter().filter(|level| **level != (mode & 2 != 0)).count();
         assert_eq!(active, 16, "mode {mode}");
-        let (first, last) = (rig.mcu.board.edges[0], *rig.mcu.board.edges.last().unwrap());
+        let (first, last) = (rig.main_loop.mcu.board.edges[0], *rig.main_loop.mcu.board.edges.last().unwrap());
         assert_eq!(((first.1, first.2), (last.1, last.2)), ((20, false), (20, true)), "selected for all of it");
     }
 }
@@ -273,9 +303,10 @@ fn bit_banged_spi_reads_back_what_it_writes_in_each_mode() {
 fn bit_banged_lights_tell_ones_from_zeros_by_width() {
     let mut rig = Rig::configured(100);
     rig.send_values("neopixel_update", &[Value::Int(3), Value::Int(0), Value::Bytes(&[0xff, 0x00, 0xa0])]);
-    rig.mcu.board.edges.clear();
+    rig.main_loop.mcu.board.edges.clear();
     rig.send("neopixel_send", &[3]);
-    let bits: Vec<_> = rig.mcu.board.edges.chunks(2).map(|pair| pair[1].0.wrapping_sub(pair[0].0) > 100).collect();
+    let bits: Vec<_> =
+        rig.main_loop.mcu.board.edges.chunks(2).map(|pair| pair[1].0.wrapping_sub(pair[0].0) > 100).collect();
     let expected: Vec<_> =
         [0xff_u8, 0x00, 0xa0].iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 != 0)).collect();
     assert_eq!(bits, expected);
@@ -303,9 +334,9 @@ fn what_a_board_refuses_is_the_shutdown_that_hosts_see() {
 fn identify_gives_the_board_s_bytes_and_then_none() {
     let mut rig = Rig::new();
     for (offset, expected) in [(0, &b"0123"[..]), (8, b"89"), (10, b""), (4_000_000_000, b"")] {
-        rig.mcu.board.sent.clear();
+        rig.main_loop.sent.clear();
         rig.send("identify", &[offset, 4]);
-        let sent = &rig.mcu.board.sent;
+        let sent = &rig.main_loop.sent;
         let end = usize::from(sent[0]) - 3;
         assert!(sent[..end].ends_with(expected));
         assert_eq!(usize::from(sent[end - expected.len() - 1]), expected.len());
@@ -313,36 +344,37 @@ fn identify_gives_the_board_s_bytes_and_then_none() {
 }
 
 #[test]
-fn taking_a_block_command_by_command_lets_timers_between_and_ends_the_same() {
-    let mut block = vec![];
+fn timers_run_between_any_two_commands_of_a_block_and_before_its_acknowledgement() {
     let mut rig = Rig::configured(100);
-    let start = rig.mcu.board.now.wrapping_add(10_000);
+    let start = rig.main_loop.mcu.board.now.wrapping_add(10_000);
     let mut content = vec![];
     for (name, args) in [
         ("reset_step_clock", vec![0, i64::from(start)]),
         ("queue_step", vec![0, 1000, 1, 0]),
         ("queue_step", vec![0, 1000, 1, 0]),
+        ("stepper_get_position", vec![0]),
+        ("queue_step", vec![0, 1000, 1, 0]),
+        ("stepper_get_position", vec![0]),
     ] {
         let values: Vec<_> = args.into_iter().map(Value::Int).collect();
         rig.catalogue.command(name).unwrap().encode(&values, &mut content).unwrap();
     }
+    let mut block = vec![];
     assert!(frame(rig.seq, &content, &mut block));
-    let sent = rig.mcu.board.sent.len();
-    let mut input = &block[..];
-    let event = rig.deframer.next(&mut input).expect("a block");
-    let mut commands = rig.mcu.firmware.take(event);
-    for step in 0..3 {
-        if step == 2 {
-            rig.mcu.board.now = start.wrapping_add(1000);
-            rig.mcu.timer_irq();
-        }
-        commands = rig.mcu.firmware.execute(&mut rig.mcu.board, commands);
+    rig.main_loop.sent.clear();
+    rig.main_loop.ahead = 50_000;
+    rig.rx(&block);
+    let edges: Vec<_> = rig.main_loop.mcu.board.edges.iter().filter(|edge| edge.1 == 10 && edge.2).collect();
+    let clocks: Vec<_> = edges.iter().map(|edge| edge.0.wrapping_sub(start)).collect();
+    assert_eq!(clocks, [1000, 2000, 3000]);
+    let id = rig.dictionary.responses["stepper_position oid=%c pos=%i"] as u8;
+    let (seq, sent) = (rig.seq + 1, &rig.main_loop.sent);
+    let (mut deframer, mut input, mut said) = (Deframer::new(), &sent[..], vec![]);
+    while let Some(Event::Block(block)) = deframer.next(&mut input) {
+        assert_eq!(block.seq, seq & 15);
+        said.push(block.content.to_vec());
     }
-    assert_eq!(rig.mcu.board.sent.len(), sent, "acknowledged after the last command");
-    rig.mcu.firmware.acknowledge(&mut rig.mcu.board);
-    assert!(rig.mcu.board.sent.len() > sent, "acknowledged after the last command");
-    assert_eq!((commands.len(), input.len(), rig.mcu.board.edges.len()), (0, 0, 2));
-    assert_eq!(rig.mcu.next_timer(), Some(start.wrapping_add(2000)));
+    assert_eq!(said, [vec![id, 0, 126], vec![id, 0, 125], vec![]], "in order, and acknowledged last");
 }
 
 proptest! {
@@ -351,7 +383,7 @@ proptest! {
         let mut rig = Rig::configured(100);
         for chunk in chunks {
             rig.rx(&chunk);
-            rig.mcu.run_tasks();
+            rig.run_tasks();
         }
     }
 
@@ -366,9 +398,9 @@ proptest! {
             prop_assert!(frame(rig.seq, content, &mut block));
             rig.seq = (rig.seq + 1) & 15;
             rig.rx(&block);
-            rig.mcu.board.now = rig.mcu.board.now.wrapping_add(jump >> 12);
-            rig.mcu.timer_irq();
-            rig.mcu.run_tasks();
+            rig.main_loop.mcu.board.now = rig.main_loop.mcu.board.now.wrapping_add(jump >> 12);
+            rig.main_loop.mcu.timer_irq();
+            rig.run_tasks();
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::SHELL;
 use crate::gpio::{self, Function};
+use cortex_m::Peripherals;
 use drydock_firmware::Pull;
 use rp2040_hal::clocks::ClocksManager;
 use rp2040_hal::pac::{Interrupt, NVIC, RESETS, UART0, interrupt};
@@ -40,8 +41,11 @@ impl Port {
             uart.uartimsc().write(|w| w.bits(1 << 6 | 1 << 4));
             uart.uartcr().write(|w| w.bits(1 << 9 | 1 << 8 | 1));
         }
-        // SAFETY: the handler uses nothing but its queue and its port's registers.
-        unsafe { NVIC::unmask(Interrupt::UART0_IRQ) };
+        // SAFETY: the handler uses nothing but its queue and its port's registers. Steps come before bytes.
+        unsafe {
+            Peripherals::steal().NVIC.set_priority(Interrupt::UART0_IRQ, u8::MAX);
+            NVIC::unmask(Interrupt::UART0_IRQ);
+        }
         Self(uart)
     }
 }

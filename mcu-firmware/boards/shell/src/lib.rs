@@ -1,8 +1,8 @@
 //! What every chip's program has around the firmware and its board: the main loop, the state that it shares with the step
 //! interrupt, the bytes to and from the host, the heap, and the guard below the stack.
 //!
-//! The step interrupt runs the firmware's timers. The main loop moves bytes, finds blocks in them and runs commands and tasks, with that
-//! one interrupt masked while it is inside the firmware, which is one command or one round of the tasks at a time.
+//! The step interrupt runs the firmware's timers. The main loop moves bytes, finds blocks in them, reads commands and writes answers; that
+//! one interrupt is masked while it changes the firmware's state, which is for one command or one piece of a task at a time.
 #![no_std]
 
 pub mod bytes;
@@ -13,7 +13,7 @@ pub use bytes::ByteQueue;
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use cortex_m::peripheral::SCB;
-use drydock_firmware::{Board, Mcu};
+use drydock_firmware::{Board, Firmware, Link, Lock, Mcu};
 use drydock_protocol::block::Deframer;
 use shared::Shared;
 
@@ -70,56 +70,38 @@ impl<C: Chip> Shell<C> {
     }
 
     /// Starts the firmware on its board and does the main loop's work for ever.
-    pub fn run<P: Port>(&self, board: C, mut port: P) -> ! {
+    pub fn run<P: Port>(&self, board: C, port: P) -> ! {
         let mcu = Mcu::new(board);
         C::mask();
+        if !arm_next::<C>(mcu.next_timer()) {
+            C::pend();
+        }
         #[allow(unsafe_code)]
         // SAFETY: the step interrupt is masked.
         unsafe {
             self.mcu.put(mcu)
         };
         C::unmask();
-        self.locked(|_| ());
         let (mut bytes, mut deframer) = ([0; 64], Deframer::new());
+        let (mut main_loop, mut link) = (MainLoop { shell: self, port }, Link::new());
+        link.announce(&mut main_loop);
         loop {
             C::feed_watchdog();
-            port.poll();
+            main_loop.port.poll();
             let count = self.rx.pop(&mut bytes);
-            let mut input = &bytes[..count];
-            while let Some(event) = deframer.next(&mut input) {
-                let mut commands = self.locked(|mcu| mcu.firmware.take(event));
-                while !commands.is_empty() {
-                    commands = self.locked(|mcu| mcu.firmware.execute(&mut mcu.board, commands));
-                    port.poll();
-                }
-                self.locked(|mcu| mcu.firmware.acknowledge(&mut mcu.board));
-            }
+            link.rx(&mut main_loop, &mut deframer, &bytes[..count]);
             let has_tasks = self.tasks.load(Relaxed);
             if has_tasks || count > 0 {
                 self.tasks.store(false, Relaxed);
-                self.locked(Mcu::run_tasks);
+                link.run_tasks(&mut main_loop);
             }
-            if self.restart.load(Relaxed) && self.tx.is_empty() && port.is_idle() {
+            if self.restart.load(Relaxed) && self.tx.is_empty() && main_loop.port.is_idle() {
                 SCB::sys_reset();
             }
             if P::WAKES {
                 C::idle(|| self.rx.is_empty() && self.tx.is_empty() && !self.tasks.load(Relaxed));
             }
         }
-    }
-
-    /// Lets the main loop use the firmware while the step interrupt waits.
-    fn locked<T>(&self, work: impl FnOnce(&mut Mcu<C>) -> T) -> T {
-        C::mask();
-        #[allow(unsafe_code)]
-        // SAFETY: the step interrupt is masked, and the main loop is not in here twice.
-        let Some(mcu) = (unsafe { self.mcu.get() }) else { SCB::sys_reset() };
-        let result = work(mcu);
-        if !arm_next::<C>(mcu.next_timer()) {
-            C::pend();
-        }
-        C::unmask();
-        result
     }
 
     /// What the step interrupt does.
@@ -145,6 +127,36 @@ impl<C: Chip> Shell<C> {
     /// For [`Board::reset`].
     pub fn restart_soon(&self) {
         self.restart.store(true, Relaxed);
+    }
+}
+
+/// What the main loop holds: there is one, and it is in one place at a time.
+struct MainLoop<'a, C: Chip, P: Port> {
+    shell: &'a Shell<C>,
+    port: P,
+}
+
+impl<C: Chip, P: Port> Lock for MainLoop<'_, C, P> {
+    type Board = C;
+
+    fn lock<T>(&mut self, work: impl FnOnce(&mut Firmware, &mut C) -> T) -> T {
+        C::mask();
+        #[allow(unsafe_code)]
+        // SAFETY: the step interrupt is masked, and the main loop is not in here twice.
+        let Some(mcu) = (unsafe { self.shell.mcu.get() }) else { SCB::sys_reset() };
+        let armed = mcu.next_timer();
+        let result = work(&mut mcu.firmware, &mut mcu.board);
+        let next = mcu.next_timer();
+        if next != armed && !arm_next::<C>(next) {
+            C::pend();
+        }
+        C::unmask();
+        self.port.poll();
+        result
+    }
+
+    fn serial_write(&mut self, bytes: &[u8]) -> bool {
+        self.shell.tx.push(bytes)
     }
 }
 

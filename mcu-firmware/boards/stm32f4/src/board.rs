@@ -31,8 +31,8 @@ impl Board for Stm32 {
     }
 
     fn short_pulse_ticks(&self) -> u32 {
-        // Two microseconds: less than an interrupt for each edge would take.
-        CLOCK_FREQ_HZ / 500_000
+        // Half a microsecond: an interrupt for the second edge takes about as long, and lets other steps in before it.
+        CLOCK_FREQ_HZ / 2_000_000
     }
 
     fn dictionary(&self) -> &[u8] {
@@ -105,10 +105,6 @@ impl Board for Stm32 {
 
     fn neopixel_send(&mut self, pin: Pin, data: &[u8], bit_max_ticks: u32) -> bool {
         neopixel_bit_bang(self, pin, data, bit_max_ticks)
-    }
-
-    fn serial_write(&mut self, bytes: &[u8]) -> bool {
-        SHELL.tx.push(bytes)
     }
 
     fn reset(&mut self) {

@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "registers that the interrupt and the main loop both use")]
 
 use crate::{SHELL, gpio};
+use cortex_m::Peripherals;
 use drydock_firmware::Pull;
 use stm32f4xx_hal::pac::{GPIOA, Interrupt, NVIC, USART1, interrupt};
 use stm32f4xx_hal::rcc::{Enable, Rcc};
@@ -31,8 +32,11 @@ impl Port {
         // SAFETY: the rate in sixteenths, and the usual frame of eight bits.
         usart.brr().write(|w| unsafe { w.bits(((BUS_HZ + BAUD / 2) / BAUD) as u16) });
         usart.cr1().write(|w| w.ue().set_bit().te().set_bit().re().set_bit().rxneie().set_bit());
-        // SAFETY: the handler uses nothing but its queue and its port's registers.
-        unsafe { NVIC::unmask(Interrupt::USART1) };
+        // SAFETY: the handler uses nothing but its queue and its port's registers. Steps come before bytes.
+        unsafe {
+            Peripherals::steal().NVIC.set_priority(Interrupt::USART1, u8::MAX);
+            NVIC::unmask(Interrupt::USART1);
+        }
         Self(usart)
     }
 }

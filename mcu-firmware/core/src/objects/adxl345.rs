@@ -6,7 +6,7 @@
 use super::spi::Spi;
 use crate::board::Board;
 use crate::firmware::{Firmware, Task};
-use crate::link::Link;
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next};
 
@@ -22,13 +22,21 @@ const REPORT_BYTES: usize = 10 * SAMPLE_BYTES;
 /// Bit of a sample's last byte that tells the host not to believe it.
 const SAMPLE_BAD: u8 = 0x80;
 
+/// How far the reading of the chip's FIFO is; steps are let in between two samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    Waits,
+    Due,
+    /// So many samples are still to be read.
+    Reads(u8),
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Adxl345 {
     oid: u8,
     spi: u8,
     rest_ticks: u32,
-    /// A round is due.
-    due: bool,
+    round: Round,
     sequence: u16,
     overflows: u16,
     data: [u8; REPORT_BYTES],
@@ -38,7 +46,7 @@ pub(crate) struct Adxl345 {
 impl Adxl345 {
     pub fn stop(&mut self) {
         self.rest_ticks = 0;
-        self.due = false;
+        self.round = Round::Waits;
         self.data_len = 0;
     }
 
@@ -49,30 +57,44 @@ impl Adxl345 {
         (data[1] & 0x7f <= FIFO_LEN).then_some(data[1] & 0x3f)
     }
 
-    fn read_round<B: Board>(&mut self, board: &mut B, link: &mut Link, spis: &[Spi]) {
-        let Some(level) = self.fifo_level(board, spis) else {
-            return self.push(board, link, [0xff, 0xff, 0xff, 0xff, 0xff | SAMPLE_BAD]);
+    /// Does a piece of the round: asks how many samples there are, or reads one.
+    fn read<B: Board>(&mut self, board: &mut B, message: &mut Message, spis: &[Spi]) {
+        self.round = match self.round {
+            Round::Waits => Round::Waits,
+            Round::Due => match self.fifo_level(board, spis) {
+                Some(0) => Round::Waits,
+                Some(level) => {
+                    if level == FIFO_LEN {
+                        self.overflows = self.overflows.wrapping_add(1);
+                    }
+                    Round::Reads(level)
+                }
+                None => {
+                    self.push(message, [0xff, 0xff, 0xff, 0xff, 0xff | SAMPLE_BAD]);
+                    Round::Waits
+                }
+            },
+            Round::Reads(left) => {
+                let mut data = [0; 7];
+                data[0] = REG_DATA | READ_MANY;
+                match spis.get(usize::from(self.spi)).map(|spi| spi.transfer(board, &mut data)) {
+                    Some(Ok(())) => {
+                        self.push(message, pack(data));
+                        if left > 1 { Round::Reads(left - 1) } else { Round::Waits }
+                    }
+                    _ => Round::Waits,
+                }
+            }
         };
-        if level == FIFO_LEN {
-            self.overflows = self.overflows.wrapping_add(1);
-        }
-        for _ in 0..level {
-            let mut data = [0; 7];
-            data[0] = REG_DATA | READ_MANY;
-            let Some(Ok(())) = spis.get(usize::from(self.spi)).map(|spi| spi.transfer(board, &mut data)) else {
-                return;
-            };
-            self.push(board, link, pack(data));
-        }
     }
 
-    fn push<B: Board>(&mut self, board: &mut B, link: &mut Link, sample: [u8; SAMPLE_BYTES]) {
+    fn push(&mut self, message: &mut Message, sample: [u8; SAMPLE_BYTES]) {
         if let Some(place) = self.data.get_mut(self.data_len..self.data_len + SAMPLE_BYTES) {
             place.copy_from_slice(&sample);
             self.data_len += SAMPLE_BYTES;
         }
         if self.data_len + SAMPLE_BYTES > REPORT_BYTES {
-            link.sensor_bulk_data(board, self.oid, self.sequence, &self.data[..self.data_len]);
+            message.sensor_bulk_data(self.oid, self.sequence, &self.data[..self.data_len]);
             self.sequence = self.sequence.wrapping_add(1);
             self.data_len = 0;
         }
@@ -102,7 +124,7 @@ impl Firmware {
             oid,
             spi,
             rest_ticks: 0,
-            due: false,
+            round: Round::Waits,
             sequence: 0,
             overflows: 0,
             data: [0; REPORT_BYTES],
@@ -125,31 +147,36 @@ impl Firmware {
         self.timers.set(Caller::Adxl345(index), now.wrapping_add(rest_ticks), now)
     }
 
-    pub(crate) fn query_adxl345_status<B: Board>(&mut self, board: &mut B, oid: u8) -> Result<(), Shutdown> {
+    pub(crate) fn query_adxl345_status<B: Board>(
+        &mut self,
+        board: &mut B,
+        oid: u8,
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
         let index = self.objects.adxl345_index(oid)?;
         let Some(sensor) = self.objects.adxl345s.get(usize::from(index)) else { return Err(Shutdown::OidType) };
         let start = board.now();
         let level = sensor.fifo_level(board, &self.objects.spis).unwrap_or(0);
         let ticks = board.now().wrapping_sub(start);
         let buffered = (sensor.data_len + usize::from(level) * SAMPLE_BYTES) as u32;
-        self.link.sensor_bulk_status(board, oid, start, ticks, sensor.sequence, buffered, sensor.overflows);
+        answer.sensor_bulk_status(oid, start, ticks, sensor.sequence, buffered, sensor.overflows);
         Ok(())
     }
 
     pub(crate) fn adxl345_event(&mut self, index: u8) -> Next {
         if let Some(sensor) = self.objects.adxl345s.get_mut(usize::from(index)) {
-            sensor.due = true;
+            sensor.round = Round::Due;
             self.wake_task(Task::Adxl345);
         }
         Ok(None)
     }
 
-    pub(crate) fn adxl345_task<B: Board>(&mut self, board: &mut B) {
-        for (index, sensor) in self.objects.adxl345s.iter_mut().enumerate() {
-            if !core::mem::take(&mut sensor.due) {
-                continue;
-            }
-            sensor.read_round(board, &mut self.link, &self.objects.spis);
+    /// Does a piece of the first round that is due; whether there was one.
+    pub(crate) fn adxl345_task<B: Board>(&mut self, board: &mut B, message: &mut Message) -> bool {
+        let mut sensors = self.objects.adxl345s.iter_mut().enumerate();
+        let Some((index, sensor)) = sensors.find(|(_, sensor)| sensor.round != Round::Waits) else { return false };
+        sensor.read(board, message, &self.objects.spis);
+        if sensor.round == Round::Waits {
             let caller = Caller::Adxl345(index as u8);
             self.timers.remove(caller);
             // Room can only be short before the configuration is complete, when no host reads a sensor.
@@ -157,6 +184,7 @@ impl Firmware {
                 self.timers.insert(caller, board.now().wrapping_add(sensor.rest_ticks));
             }
         }
+        true
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::board::{AdcSample, Board, Pin};
 use crate::firmware::{Firmware, Task};
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next};
 
@@ -146,13 +147,16 @@ impl Firmware {
         Ok(Some(next))
     }
 
-    pub(crate) fn analog_in_task<B: Board>(&mut self, board: &mut B) {
+    /// Sends one report; whether it found one.
+    pub(crate) fn analog_in_task(&mut self, message: &mut Message) -> bool {
         for input in &mut self.objects.analog_ins {
             if core::mem::take(&mut input.ready) {
                 let len = core::mem::take(&mut input.report_len);
                 let values = input.report.get(..len).unwrap_or_default();
-                self.link.analog_in_state(board, input.oid, input.next_begin, values);
+                message.analog_in_state(input.oid, input.next_begin, values);
+                return true;
             }
         }
+        false
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::board::{Board, Pin, Pull};
 use crate::firmware::{Firmware, Task};
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next};
 
@@ -138,12 +139,15 @@ impl Firmware {
         Ok(Some(next))
     }
 
-    pub(crate) fn buttons_task<B: Board>(&mut self, board: &mut B) {
+    /// Sends one report; whether it found one.
+    pub(crate) fn buttons_task(&mut self, message: &mut Message) -> bool {
         for buttons in &mut self.objects.buttons {
             if core::mem::take(&mut buttons.send) {
                 let state = buttons.reports.get(..buttons.report_count).unwrap_or_default();
-                self.link.buttons_state(board, buttons.oid, buttons.ack_count, state);
+                message.buttons_state(buttons.oid, buttons.ack_count, state);
+                return true;
             }
         }
+        false
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::board::{Board, Pin, Pull};
 use crate::firmware::{Firmware, Task};
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next, is_before};
 
@@ -84,11 +85,14 @@ impl Firmware {
         Ok(Some(next))
     }
 
-    pub(crate) fn counter_task<B: Board>(&mut self, board: &mut B) {
+    /// Sends one report; whether it found one.
+    pub(crate) fn counter_task(&mut self, message: &mut Message) -> bool {
         for counter in &mut self.objects.counters {
             if core::mem::take(&mut counter.due) {
-                self.link.counter_state(board, counter.oid, counter.next_sample, counter.count, counter.count_clock);
+                message.counter_state(counter.oid, counter.next_sample, counter.count, counter.count_clock);
+                return true;
             }
         }
+        false
     }
 }

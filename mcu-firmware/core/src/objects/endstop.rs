@@ -5,6 +5,7 @@
 
 use crate::board::{Board, Pin, Pull};
 use crate::firmware::Firmware;
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next};
 
@@ -90,11 +91,15 @@ impl Firmware {
         self.timers.set(Caller::Endstop(index), clock, board.now())
     }
 
-    pub(crate) fn endstop_query_state<B: Board>(&mut self, board: &mut B, oid: u8) -> Result<(), Shutdown> {
+    pub(crate) fn endstop_query_state<B: Board>(
+        &mut self,
+        board: &mut B,
+        oid: u8,
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
         let endstop = self.objects.endstop(oid)?;
-        let (homing, next_poll) = (u8::from(endstop.homing), endstop.next_poll);
-        let level = u8::from(board.input_read(endstop.pin));
-        self.link.endstop_state(board, oid, homing, next_poll, level);
+        let level = board.input_read(endstop.pin);
+        answer.endstop_state(oid, u8::from(endstop.homing), endstop.next_poll, u8::from(level));
         Ok(())
     }
 

@@ -132,6 +132,7 @@ impl Objects {
     }
 
     /// One event of a stepper.
+    #[inline(always)]
     pub fn step<B: Board>(&mut self, board: &mut B, index: u8) -> Next {
         match self.steppers.get_mut(usize::from(index)) {
             Some(stepper) => stepper.event(board, &mut self.moves),

@@ -2,6 +2,7 @@
 
 use crate::board::{Board, Pin};
 use crate::firmware::Firmware;
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use alloc::vec::Vec;
 
@@ -71,14 +72,19 @@ impl Firmware {
     }
 
     /// Sends, unless the chain has not rested since the last time; the host repeats what did not succeed.
-    pub(crate) fn neopixel_send<B: Board>(&mut self, board: &mut B, oid: u8) -> Result<(), Shutdown> {
+    pub(crate) fn neopixel_send<B: Board>(
+        &mut self,
+        board: &mut B,
+        oid: u8,
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
         let chain = self.objects.neopixel(oid)?;
         let rested = board.now().wrapping_sub(chain.last_end) >= chain.reset_min_ticks;
         let success = rested && board.neopixel_send(chain.pin, &chain.data, chain.bit_max_ticks);
         if rested {
             chain.last_end = board.now();
         }
-        self.link.neopixel_result(board, oid, u8::from(success));
+        answer.neopixel_result(oid, u8::from(success));
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::board::{Board, Pin, SpiBus};
 use crate::firmware::Firmware;
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use alloc::vec::Vec;
 use drydock_protocol::block::CONTENT_MAX;
@@ -144,10 +145,16 @@ impl Firmware {
         self.objects.add_spi_shutdown(oid, SpiShutdown { spi, message })
     }
 
-    pub(crate) fn spi_transfer<B: Board>(&mut self, board: &mut B, oid: u8, data: &[u8]) -> Result<(), Shutdown> {
+    pub(crate) fn spi_transfer<B: Board>(
+        &mut self,
+        board: &mut B,
+        oid: u8,
+        data: &[u8],
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
         let mut buffer = [0; CONTENT_MAX];
         let Some(buffer) = self.exchange(board, oid, data, &mut buffer)? else { return Ok(()) };
-        self.link.spi_transfer_response(board, oid, buffer);
+        answer.spi_transfer_response(oid, buffer);
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 use super::moves::{Move, MovePool, Queue};
 use crate::board::{Board, Pin};
 use crate::firmware::Firmware;
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next, is_before};
 
@@ -56,28 +57,62 @@ pub(crate) struct Stepper {
 }
 
 impl Stepper {
-    /// Does what is due if that is a step with another one of the same move after it, and says when that is.
+    /// Does what is due if that is part of a step with another one of the same move after it, and says when that is.
     #[inline(always)]
     pub fn quick_event<B: Board>(&mut self, board: &mut B) -> Option<u32> {
         if self.left <= 1 {
             return None;
         }
-        match self.event {
-            Event::Edge => board.output_toggle(self.step_pin),
-            Event::Pulse => board.output_pulse(self.step_pin, !self.idle_level, self.pulse_ticks),
-            _ => return None,
+        // One edge a step is for the highest rates; the others would cost it registers.
+        if self.event == Event::Edge {
+            board.output_toggle(self.step_pin);
+            return Some(self.count_step());
         }
-        Some(self.count_step())
+        self.quick_pulse(board)
+    }
+
+    #[inline(never)]
+    fn quick_pulse<B: Board>(&mut self, board: &mut B) -> Option<u32> {
+        match self.event {
+            Event::Rise => Some(self.rise(board)),
+            Event::Release => {
+                let now = self.release(board);
+                self.count_step();
+                Some(self.after_pulse(now))
+            }
+            Event::Pulse => {
+                board.output_pulse(self.step_pin, !self.idle_level, self.pulse_ticks);
+                Some(self.count_step())
+            }
+            Event::Edge | Event::Turn => None,
+        }
     }
 
     /// Does what is due and says when it wants to be called again.
+    #[inline(always)]
     pub fn event<B: Board>(&mut self, board: &mut B, moves: &mut MovePool) -> Next {
-        match self.event {
-            Event::Edge => board.output_toggle(self.step_pin),
-            Event::Pulse => board.output_pulse(self.step_pin, !self.idle_level, self.pulse_ticks),
-            _ => return self.rare_event(board, moves),
-        }
-        self.advance(board, moves)
+        let released = match self.event {
+            Event::Edge => {
+                board.output_toggle(self.step_pin);
+                None
+            }
+            Event::Pulse => {
+                board.output_pulse(self.step_pin, !self.idle_level, self.pulse_ticks);
+                None
+            }
+            Event::Rise => return Ok(Some(self.rise(board))),
+            Event::Release => Some(self.release(board)),
+            Event::Turn => {
+                board.output_write(self.dir_pin, self.dir);
+                self.event = self.step_event;
+                return Ok(Some(self.after_pulse(board.now())));
+            }
+        };
+        let next = self.advance(board, moves)?;
+        Ok(match released {
+            Some(now) => next.map(|_| self.after_pulse(now)),
+            None => next,
+        })
     }
 
     /// Counts a step of a move that has another one, and says when that is.
@@ -89,27 +124,20 @@ impl Stepper {
         self.next_step
     }
 
-    #[inline(never)]
-    fn rare_event<B: Board>(&mut self, board: &mut B, moves: &mut MovePool) -> Next {
-        let now = board.now();
-        match self.event {
-            Event::Turn => {
-                board.output_write(self.dir_pin, self.dir);
-                self.event = self.step_event;
-                Ok(Some(self.after_pulse(now)))
-            }
-            Event::Release => {
-                board.output_write(self.step_pin, self.idle_level);
-                self.event = Event::Rise;
-                let next = self.advance(board, moves)?;
-                Ok(next.map(|_| self.after_pulse(now)))
-            }
-            _ => {
-                board.output_write(self.step_pin, !self.idle_level);
-                self.event = Event::Release;
-                Ok(Some(now.wrapping_add(self.pulse_ticks)))
-            }
-        }
+    /// Begins a long pulse: when it ends.
+    #[inline(always)]
+    fn rise<B: Board>(&mut self, board: &mut B) -> u32 {
+        board.output_write(self.step_pin, !self.idle_level);
+        self.event = Event::Release;
+        board.now().wrapping_add(self.pulse_ticks)
+    }
+
+    /// Ends a long pulse: now.
+    #[inline(always)]
+    fn release<B: Board>(&mut self, board: &mut B) -> u32 {
+        board.output_write(self.step_pin, self.idle_level);
+        self.event = Event::Rise;
+        board.now()
     }
 
     /// Time of the next event, not before a pulse length from now.
@@ -119,6 +147,7 @@ impl Stepper {
         if is_before(wanted, earliest) { earliest } else { wanted }
     }
 
+    #[inline(always)]
     fn advance<B: Board>(&mut self, board: &mut B, moves: &mut MovePool) -> Next {
         if self.left > 1 {
             return Ok(Some(self.count_step()));
@@ -288,9 +317,13 @@ impl Firmware {
         Ok(())
     }
 
-    pub(crate) fn stepper_get_position<B: Board>(&mut self, board: &mut B, oid: u8) -> Result<(), Shutdown> {
-        let position = self.objects.stepper(oid)?.position();
-        self.link.stepper_position(board, oid, position);
+    pub(crate) fn stepper_get_position<B: Board>(
+        &mut self,
+        _board: &mut B,
+        oid: u8,
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
+        answer.stepper_position(oid, self.objects.stepper(oid)?.position());
         Ok(())
     }
 

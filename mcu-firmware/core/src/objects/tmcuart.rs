@@ -5,6 +5,7 @@
 
 use crate::board::{Board, Pin, Pull};
 use crate::firmware::{Firmware, Task};
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next};
 
@@ -177,12 +178,15 @@ impl Firmware {
         Ok(next)
     }
 
-    pub(crate) fn tmcuart_task<B: Board>(&mut self, board: &mut B) {
+    /// Sends one answer; whether it found one.
+    pub(crate) fn tmcuart_task(&mut self, message: &mut Message) -> bool {
         for uart in &mut self.objects.tmcuarts {
             if let Some(len) = uart.answer.take() {
                 let answer = uart.data.get(..len).unwrap_or_default();
-                self.link.tmcuart_response(board, uart.oid, answer);
+                message.tmcuart_response(uart.oid, answer);
+                return true;
             }
         }
+        false
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::board::Board;
 use crate::firmware::{Firmware, Task};
+use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next};
 
@@ -58,13 +59,18 @@ impl Firmware {
     }
 
     /// Triggers unless that has happened, and always answers with the reason of the trigger.
-    pub(crate) fn trsync_trigger<B: Board>(&mut self, board: &mut B, oid: u8, reason: u8) -> Result<(), Shutdown> {
+    pub(crate) fn trsync_trigger<B: Board>(
+        &mut self,
+        board: &mut B,
+        oid: u8,
+        reason: u8,
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
         let index = self.objects.trsync_index(oid)?;
         self.trigger(board, index, reason);
         let trsync = self.objects.trsync(oid)?;
         trsync.report = None;
-        let reason = trsync.trigger_reason;
-        self.link.trsync_state(board, oid, 0, reason, 0);
+        answer.trsync_state(oid, 0, trsync.trigger_reason, 0);
         Ok(())
     }
 
@@ -101,12 +107,14 @@ impl Firmware {
         Ok(None)
     }
 
-    pub(crate) fn trsync_task<B: Board>(&mut self, board: &mut B) {
+    /// Sends one report; whether it found one.
+    pub(crate) fn trsync_task(&mut self, message: &mut Message) -> bool {
         for trsync in &mut self.objects.trsyncs {
             if let Some(clock) = trsync.report.take() {
-                let (oid, can_trigger, reason) = (trsync.oid, u8::from(trsync.can_trigger), trsync.trigger_reason);
-                self.link.trsync_state(board, oid, can_trigger, reason, clock);
+                message.trsync_state(trsync.oid, u8::from(trsync.can_trigger), trsync.trigger_reason, clock);
+                return true;
             }
         }
+        false
     }
 }
