@@ -154,13 +154,8 @@ impl<W: Wires + ?Sized> Board for VirtualBoard<'_, W> {
         self.silicon.spi_transfer(data);
     }
 
-    fn neopixel_send(&mut self, pin: Pin, data: &[u8], _bit_max_ticks: u32) -> bool {
-        match self.silicon.lights.iter_mut().find(|(chain, _)| *chain == pin) {
-            Some((_, colours)) if colours.len() == data.len() => colours.copy_from_slice(data),
-            Some((_, colours)) => *colours = data.to_vec(),
-            None => self.silicon.lights.push((pin, data.to_vec())),
-        }
-        true
+    fn neopixel_bit(&mut self, pin: Pin, at: usize, bit: bool) {
+        self.silicon.light(pin, at, bit);
     }
 
     fn reset(&mut self) {

@@ -128,6 +128,20 @@ impl Silicon {
         self.find_next_sample();
     }
 
+    /// A bit of a chain of lights has come.
+    pub fn light(&mut self, pin: Pin, at: usize, bit: bool) {
+        let known = self.lights.iter().position(|(chain, _)| *chain == pin);
+        let known = known.unwrap_or_else(|| {
+            self.lights.push((pin, Vec::new()));
+            self.lights.len() - 1
+        });
+        let (colours, byte, place) = (&mut self.lights[known].1, at / 8, 0x80 >> (at % 8));
+        if colours.len() <= byte {
+            colours.resize(byte + 1, 0);
+        }
+        colours[byte] = colours[byte] & !place | if bit { place } else { 0 };
+    }
+
     pub fn find_next_sample(&mut self) {
         self.next_sample_ns =
             self.accelerometers.iter().map(|(_, chip)| chip.next_sample_ns()).min().unwrap_or(u64::MAX);

@@ -110,9 +110,13 @@ pub trait Board {
     /// without a better way for a software bus calls [`crate::spi_bit_bang`].
     fn spi_transfer(&mut self, bus: SpiBus, data: &mut [u8]);
 
-    /// MUST send `data` as the pulses of a WS281x chain and say whether no gap was longer than `bit_max_ticks`. A board
-    /// without a better way calls [`crate::neopixel_bit_bang`].
-    fn neopixel_send(&mut self, pin: Pin, data: &[u8], bit_max_ticks: u32) -> bool;
+    /// MUST send bit number `at` to a chain of WS281x lights: high for a third or two thirds of 1.25 us.
+    fn neopixel_bit(&mut self, pin: Pin, _at: usize, bit: bool) {
+        let third = self.clock_freq_hz() / 2_400_000;
+        let high = if bit { 2 * third } else { third };
+        self.output_pulse(pin, true, high);
+        self.delay(3 * third - high);
+    }
 
     /// MUST restart the chip soon: after this call the firmware's state is thrown away.
     fn reset(&mut self);

@@ -168,7 +168,7 @@ commands! {
 
     running config_neopixel(oid: c, pin: u, data_size: hu, bit_max_ticks: u, reset_min_ticks: u);
     running neopixel_update(oid: c, pos: hu, data: buf);
-    running neopixel_send(oid: c) -> neopixel_result;
+    running neopixel_send(oid: c);
 
     running config_buttons(oid: c, button_count: c);
     running buttons_add(oid: c, pos: c, pin: u, pull_up: c);

@@ -52,6 +52,7 @@ pub(crate) enum Task {
     TmcUart,
     Buttons,
     Counter,
+    Neopixel,
     Stats,
 }
 
@@ -220,6 +221,8 @@ impl Firmware {
             (Task::Buttons, self.buttons_task(message))
         } else if is_due(Task::Counter) {
             (Task::Counter, self.counter_task(message))
+        } else if is_due(Task::Neopixel) {
+            (Task::Neopixel, self.neopixel_task(board, message))
         } else {
             return false;
         };

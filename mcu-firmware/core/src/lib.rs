@@ -30,6 +30,5 @@ pub use dictionary::{BoardFacts, SOURCE_HASH, VERSION, dictionary};
 pub use firmware::{Firmware, Mcu};
 pub use link::{Link, Lock};
 pub use objects::moves::MOVE_SLOT_BYTES;
-pub use objects::neopixel::bit_bang as neopixel_bit_bang;
 pub use objects::spi::bit_bang as spi_bit_bang;
 pub use shutdown::Shutdown;

@@ -1,9 +1,7 @@
 //! The firmware on a chip whose time is in the test's hands: what happens when it is late, and the ways in which a
 //! board with plain pins does what a better board does by itself.
 
-use drydock_firmware::{
-    AdcSample, Board, Firmware, Link, Lock, Mcu, Pin, Pull, Shutdown, SpiBus, neopixel_bit_bang, spi_bit_bang,
-};
+use drydock_firmware::{AdcSample, Board, Firmware, Link, Lock, Mcu, Pin, Pull, Shutdown, SpiBus, spi_bit_bang};
 use drydock_protocol::block::{Deframer, Event, frame};
 use drydock_protocol::{Catalogue, Dictionary, Value};
 use proptest::prelude::*;
@@ -91,25 +89,29 @@ impl Board for Chip {
             spi_bit_bang(self, (miso, mosi, sclk), mode, pulse_ticks, data);
         }
     }
-    fn neopixel_send(&mut self, pin: Pin, data: &[u8], bit_max_ticks: u32) -> bool {
-        neopixel_bit_bang(self, pin, data, bit_max_ticks)
-    }
     fn reset(&mut self) {
         self.resets += 1;
     }
 }
 
-/// What the main loop holds. Before each time that it borrows the firmware, the next timer runs if it is due within `ahead`.
+/// What the main loop holds. Before each time that it borrows the firmware, which takes `lock_ticks`, the next timer runs if
+/// it is due within `ahead`; where `is_interrupted`, all run that are due.
 struct MainLoop {
     mcu: Mcu<Chip>,
     sent: Vec<u8>,
     ahead: u32,
+    lock_ticks: u32,
+    is_interrupted: bool,
 }
 
 impl Lock for MainLoop {
     type Board = Chip;
     fn lock<T>(&mut self, work: impl FnOnce(&mut Firmware, &mut Chip) -> T) -> T {
         let Self { mcu, ahead, .. } = self;
+        mcu.board.now = mcu.board.now.wrapping_add(self.lock_ticks);
+        if self.is_interrupted {
+            mcu.timer_irq();
+        }
         if let Some(wake) = mcu.next_timer().filter(|wake| wake.wrapping_sub(mcu.board.now) < *ahead) {
             mcu.board.now = wake;
             mcu.timer_irq();
@@ -135,7 +137,8 @@ impl Rig {
     fn new() -> Self {
         let dictionary = drydock_firmware::dictionary(&Default::default());
         let catalogue = Catalogue::new(&dictionary).unwrap();
-        let mut main_loop = MainLoop { mcu: Mcu::new(Chip::new()), sent: vec![], ahead: 0 };
+        let mut main_loop =
+            MainLoop { mcu: Mcu::new(Chip::new()), sent: vec![], ahead: 0, lock_ticks: 0, is_interrupted: false };
         let mut link = Link::new();
         link.announce(&mut main_loop);
         Self { main_loop, link, deframer: Deframer::new(), dictionary, catalogue, seq: 0 }
@@ -194,17 +197,24 @@ impl Rig {
         self.main_loop.mcu.board.now = clock;
     }
 
-    /// Names of the messages sent so far.
-    fn names(&self) -> Vec<String> {
-        let mut names = vec![];
+    /// The messages sent so far: name, and arguments up to the first that is bytes.
+    fn messages(&self) -> Vec<(String, Vec<u32>)> {
+        let mut messages = vec![];
         let mut deframer = Deframer::new();
         let mut input = &self.main_loop.sent[..];
         while let Some(event) = deframer.next(&mut input) {
             let Event::Block(block) = event else { panic!("bad block") };
             let mut reader = drydock_protocol::vlq::Reader::new(block.content);
-            names.extend(self.catalogue.incoming(&mut reader).map(|message| message.format.name.clone()));
+            if let Some(message) = self.catalogue.incoming(&mut reader) {
+                messages.push((message.format.name.clone(), std::iter::from_fn(|| reader.int()).collect()));
+            }
         }
-        names
+        messages
+    }
+
+    /// Names of the messages sent so far.
+    fn names(&self) -> Vec<String> {
+        self.messages().into_iter().map(|(name, _)| name).collect()
     }
 
     fn shutdown(&self) -> Option<&'static str> {
@@ -311,6 +321,34 @@ fn bit_banged_lights_tell_ones_from_zeros_by_width() {
         [0xff_u8, 0x00, 0xa0].iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 != 0)).collect();
     assert_eq!(bits, expected);
     assert_eq!(rig.names().pop().as_deref(), Some("neopixel_result"));
+}
+
+#[test]
+fn steps_wait_for_one_bit_of_a_chain_of_lights_at_most() {
+    let mut rig = Rig::configured(100);
+    rig.main_loop.is_interrupted = true;
+    let start = rig.main_loop.mcu.board.now.wrapping_add(100);
+    rig.send("reset_step_clock", &[0, i64::from(start)]);
+    rig.send("queue_step", &[0, 700, 6, 0]);
+    rig.send("neopixel_send", &[3]);
+    let steps: Vec<_> = rig.main_loop.mcu.board.edges.iter().filter(|edge| edge.1 == 10 && edge.2).collect();
+    assert_eq!(steps.len(), 6, "all of them while the lights are sent");
+    for (n, step) in (1..).zip(steps) {
+        let late = step.0.wrapping_sub(start.wrapping_add(n * 700));
+        assert!(late <= 210, "step {n} is {late} ticks late: a bit is 210");
+    }
+    assert_eq!((rig.names().pop().as_deref(), rig.shutdown()), (Some("neopixel_result"), None));
+}
+
+#[test]
+fn lights_that_waited_too_long_between_two_bits_are_the_host_s_to_repeat() {
+    for (gap, expected) in [(9_000, 1), (11_000, 0)] {
+        let mut rig = Rig::configured(100);
+        rig.main_loop.lock_ticks = gap;
+        rig.send("neopixel_send", &[3]);
+        let last = rig.messages().pop();
+        assert_eq!(last, Some(("neopixel_result".to_owned(), vec![3, expected])), "{gap} of 10,000 ticks");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::facts::{CLOCK_FREQ_HZ, DICTIONARY};
 use crate::gpio::{self, Function};
 use crate::{SHELL, pwm, spi, time};
 use drydock_board_shell::{Chip, memory};
-use drydock_firmware::{AdcSample, Board, Pin, Pull, Shutdown, SpiBus, neopixel_bit_bang, spi_bit_bang};
+use drydock_firmware::{AdcSample, Board, Pin, Pull, Shutdown, SpiBus, spi_bit_bang};
 
 pub struct Rp2040 {
     pub adc: Adc,
@@ -101,10 +101,6 @@ impl Board for Rp2040 {
                 spi_bit_bang(self, (miso, mosi, sclk), mode, pulse_ticks, data);
             }
         }
-    }
-
-    fn neopixel_send(&mut self, pin: Pin, data: &[u8], bit_max_ticks: u32) -> bool {
-        neopixel_bit_bang(self, pin, data, bit_max_ticks)
     }
 
     fn reset(&mut self) {

@@ -10,7 +10,7 @@ pub(crate) mod counter;
 pub(crate) mod digital_out;
 pub(crate) mod endstop;
 pub mod moves;
-pub mod neopixel;
+pub(crate) mod neopixel;
 pub(crate) mod pwm_out;
 pub mod spi;
 pub(crate) mod stepper;
