@@ -106,8 +106,11 @@ pub trait Board {
     /// MUST make the bus usable, or say why it cannot be; calls for one bus with several settings may alternate.
     fn spi_setup(&mut self, bus: SpiBus) -> Result<(), Shutdown>;
 
-    /// MUST exchange each byte of `data` for the one that comes back. The firmware has selected the device. A board
-    /// without a better way for a software bus calls [`crate::spi_bit_bang`].
+    /// MUST bring a bus of the chip's own to its mode and rate, and its clock to rest. No device is selected yet.
+    fn spi_prepare(&mut self, _bus: SpiBus) {}
+
+    /// MUST exchange each byte of `data` for the one that comes back, and leave the clock at rest. The firmware has prepared the
+    /// bus and selected the device. A board without a better way for a software bus calls [`crate::spi_bit_bang`].
     fn spi_transfer(&mut self, bus: SpiBus, data: &mut [u8]);
 
     /// MUST send bit number `at` to a chain of WS281x lights: high for a third or two thirds of 1.25 us.

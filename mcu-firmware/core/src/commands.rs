@@ -157,7 +157,8 @@ commands! {
     running spi_set_sw_bus(oid: c, miso_pin: u, mosi_pin: u, sclk_pin: u, mode: u, pulse_ticks: u);
     running config_spi_shutdown(oid: c, spi_oid: c, shutdown_msg: buf);
     running spi_transfer(oid: c, data: buf) -> spi_transfer_response;
-    running spi_send(oid: c, data: buf);
+    // Here the answer is only where the bytes come back to.
+    running spi_send(oid: c, data: buf) -> spi_transfer_response;
 
     running config_adxl345(oid: c, spi_oid: c);
     running query_adxl345(oid: c, rest_ticks: u);

@@ -7,6 +7,7 @@
 use crate::board::Board;
 use crate::commands::{self, Command};
 use crate::objects::Objects;
+use crate::objects::spi::Exchange;
 use crate::responses::Message;
 use crate::shutdown::Shutdown;
 use crate::timers::{Caller, Next, Timers, is_before};
@@ -68,6 +69,8 @@ pub struct Firmware {
     pub(crate) timers: Timers,
     pub(crate) objects: Objects,
     pub(crate) tasks: u32,
+    /// What of a command is left to do.
+    pub(crate) exchange: Option<Exchange>,
     shutdown: Option<Shutdown>,
     shutdown_clock: u32,
     /// Time behind which a running timer is given up, 1 ms.
@@ -91,8 +94,8 @@ impl Firmware {
         self.timers.insert(Caller::Stats, now.wrapping_add(board.clock_freq_hz().wrapping_mul(STATS_PERIOD_S)));
     }
 
-    /// Executes a command; `None` stands for what is no command. Where that shuts the firmware down, the tasks are to run and
-    /// the answer is false.
+    /// Executes a command, of which [`Firmware::go_on`] does what is left; `None` stands for what is no command. Where that
+    /// shuts the firmware down, the tasks are to run and the answer is false.
     pub(crate) fn execute<B: Board>(
         &mut self,
         board: &mut B,
@@ -293,6 +296,7 @@ impl Firmware {
         self.shutdown = Some(reason);
         self.shutdown_clock = board.now();
         self.timers.clear_objects();
+        self.end_exchange(board);
         self.objects.shut_down(board);
         self.wake_task(Task::Shutdown);
     }

@@ -82,7 +82,12 @@ impl Link {
             let mut reader = Reader::new(commands);
             let command = Command::read(&mut reader);
             let mut answer = Message::new();
-            let went_well = chip.lock(|firmware, board| firmware.execute(board, command.as_ref(), &mut answer));
+            let (went_well, mut has_more) = chip.lock(|firmware, board| {
+                (firmware.execute(board, command.as_ref(), &mut answer), firmware.exchange.is_some())
+            });
+            while has_more {
+                has_more = chip.lock(|firmware, board| firmware.go_on(board, &mut answer));
+            }
             self.send(chip, &answer);
             commands = reader.rest();
             if !went_well {

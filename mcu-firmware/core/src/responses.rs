@@ -41,6 +41,10 @@ impl Message {
         (numbers, self.byte_count.map(|count| self.bytes.get(..count).unwrap_or_default()))
     }
 
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.byte_count.unwrap_or(0)).unwrap_or_default()
+    }
+
     #[inline(always)]
     fn int(&mut self, value: u32) {
         if let Some(place) = self.numbers.get_mut(self.number_count) {

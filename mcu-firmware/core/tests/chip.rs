@@ -304,8 +304,9 @@ fn bit_banged_spi_reads_back_what_it_writes_in_each_mode() {
             rig.main_loop.mcu.board.edges.iter().filter(|edge| edge.1 == 23).map(|edge| edge.2).collect();
         let active = clocks.iter().filter(|level| **level != (mode & 2 != 0)).count();
         assert_eq!(active, 16, "mode {mode}");
-        let (first, last) = (rig.main_loop.mcu.board.edges[0], *rig.main_loop.mcu.board.edges.last().unwrap());
-        assert_eq!(((first.1, first.2), (last.1, last.2)), ((20, false), (20, true)), "selected for all of it");
+        let edges: Vec<_> = rig.main_loop.mcu.board.edges.iter().map(|edge| (edge.1, edge.2)).collect();
+        assert_eq!(edges[..2], [(23, mode & 2 != 0), (20, false)], "the clock rests before the device is selected");
+        assert_eq!(edges.last(), Some(&(20, true)), "selected for all of it");
     }
 }
 
@@ -323,21 +324,50 @@ fn bit_banged_lights_tell_ones_from_zeros_by_width() {
     assert_eq!(rig.names().pop().as_deref(), Some("neopixel_result"));
 }
 
-#[test]
-fn steps_wait_for_one_bit_of_a_chain_of_lights_at_most() {
+/// How late each of a few steps comes, and the last message, when `name` is sent while they are due.
+fn steps_beside(name: &str, values: &[Value<'_>]) -> (Vec<u32>, Option<String>) {
     let mut rig = Rig::configured(100);
+    rig.send("spi_set_sw_bus", &[2, 21, 22, 23, 0, 40]);
     rig.main_loop.is_interrupted = true;
     let start = rig.main_loop.mcu.board.now.wrapping_add(100);
     rig.send("reset_step_clock", &[0, i64::from(start)]);
     rig.send("queue_step", &[0, 700, 6, 0]);
-    rig.send("neopixel_send", &[3]);
-    let steps: Vec<_> = rig.main_loop.mcu.board.edges.iter().filter(|edge| edge.1 == 10 && edge.2).collect();
-    assert_eq!(steps.len(), 6, "all of them while the lights are sent");
-    for (n, step) in (1..).zip(steps) {
-        let late = step.0.wrapping_sub(start.wrapping_add(n * 700));
-        assert!(late <= 210, "step {n} is {late} ticks late: a bit is 210");
+    rig.send_values(name, values);
+    assert_eq!(rig.shutdown(), None);
+    let edges = rig.main_loop.mcu.board.edges.iter().filter(|edge| edge.1 == 10 && edge.2);
+    let late = edges.zip(1..).map(|(edge, n)| edge.0.wrapping_sub(start.wrapping_add(n * 700)));
+    (late.collect(), rig.names().pop())
+}
+
+#[test]
+fn steps_wait_for_one_bit_of_a_chain_of_lights_at_most() {
+    let (late, last) = steps_beside("neopixel_send", &[Value::Int(3)]);
+    assert_eq!((late.len(), last.as_deref()), (6, Some("neopixel_result")));
+    assert!(late.iter().all(|ticks| *ticks <= 210), "a bit is 210 ticks: {late:?}");
+}
+
+#[test]
+fn steps_wait_for_one_byte_of_a_transfer_at_most() {
+    for (name, answer) in [("spi_transfer", "spi_transfer_response"), ("spi_send", "")] {
+        let (late, last) = steps_beside(name, &[Value::Int(2), Value::Bytes(&[0x5a; 12])]);
+        assert_eq!(late.len(), 6, "all of them during the transfer");
+        assert!(late.iter().all(|ticks| *ticks <= 640), "a byte is 640 ticks: {late:?}");
+        assert_eq!(last.unwrap_or_default() == "spi_transfer_response", !answer.is_empty(), "{name}");
     }
-    assert_eq!((rig.names().pop().as_deref(), rig.shutdown()), (Some("neopixel_result"), None));
+}
+
+#[test]
+fn a_shutdown_in_the_middle_of_a_transfer_lets_go_of_the_device() {
+    let mut rig = Rig::configured(100);
+    rig.send("spi_set_sw_bus", &[2, 21, 22, 23, 0, 40]);
+    let start = rig.main_loop.mcu.board.now.wrapping_add(100);
+    rig.send("reset_step_clock", &[0, i64::from(start)]);
+    rig.send("queue_step", &[0, 700, 6, 0]);
+    (rig.main_loop.is_interrupted, rig.main_loop.lock_ticks) = (true, 170_000);
+    rig.send_values("spi_transfer", &[Value::Int(2), Value::Bytes(&[0x5a; 12])]);
+    assert_eq!(rig.shutdown(), Some("Rescheduled timer in the past"));
+    assert!(rig.main_loop.mcu.board.levels[20], "selected when low");
+    assert!(!rig.names().contains(&"spi_transfer_response".to_owned()));
 }
 
 #[test]

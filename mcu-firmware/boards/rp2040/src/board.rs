@@ -94,9 +94,15 @@ impl Board for Rp2040 {
         }
     }
 
+    fn spi_prepare(&mut self, bus: SpiBus) {
+        if let SpiBus::Hardware { bus, mode, rate_hz } = bus {
+            spi::prepare(bus, mode, rate_hz);
+        }
+    }
+
     fn spi_transfer(&mut self, bus: SpiBus, data: &mut [u8]) {
         match bus {
-            SpiBus::Hardware { bus, mode, rate_hz } => spi::transfer(bus, mode, rate_hz, data),
+            SpiBus::Hardware { bus, .. } => spi::transfer(bus, data),
             SpiBus::Software { miso, mosi, sclk, mode, pulse_ticks } => {
                 spi_bit_bang(self, (miso, mosi, sclk), mode, pulse_ticks, data);
             }

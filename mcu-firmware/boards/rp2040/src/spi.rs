@@ -1,4 +1,4 @@
-//! Hardware SPI buses. Set-ups of several devices on one bus may alternate, so each transfer sets its own.
+//! Hardware SPI buses. Set-ups of several devices on one bus may alternate, so each prepares its own.
 //!
 //! By hand, since the HAL fixes a bus's mode and rate in its type and its value.
 #![allow(unsafe_code, reason = "the bus is found by its number")]
@@ -34,27 +34,26 @@ pub fn setup(bus: u32) -> bool {
     true
 }
 
-/// Exchanges each byte for the one that comes back.
-pub fn transfer(bus: u32, mode: SpiMode, rate_hz: u32, data: &mut [u8]) {
-    let Some((peripheral, _)) = BUSES.get(bus as usize) else { return };
-    // SAFETY: the two have the same registers, and only the holder of the firmware's lock comes here.
-    let registers: &spi0::RegisterBlock = unsafe {
-        match peripheral {
-            0 => &*SPI0::ptr(),
-            _ => &*SPI1::ptr().cast(),
-        }
-    };
-    // The fastest rate that is not above what was asked for: an even prescaler, then a divider up to 256.
+/// Brings a bus to the fastest rate that is not above what is asked for, and to the mode.
+pub fn prepare(bus: u32, mode: SpiMode, rate_hz: u32) {
+    let Some(registers) = registers(bus) else { return };
+    // An even prescaler, then a divider up to 256.
     let ratio = PERIPHERAL_HZ.div_ceil(rate_hz.max(1));
     let prescaler = (ratio.div_ceil(256).next_multiple_of(2)).clamp(2, 254);
     let divider = ratio.div_ceil(prescaler).clamp(1, 256) - 1;
-    // SAFETY: values within their fields: eight bits a frame, polarity and phase.
+    let (polarity, phase) = (u32::from(mode >> 1 & 1), u32::from(mode & 1));
+    // SAFETY: off, values within their fields for frames of eight bits, on. It stays on, so that the clock rests as it should.
     unsafe {
+        registers.sspcr1().write(|w| w.bits(0));
         registers.sspcpsr().write(|w| w.bits(prescaler));
-        let (polarity, phase) = (u32::from(mode >> 1 & 1), u32::from(mode & 1));
         registers.sspcr0().write(|w| w.bits(divider << 8 | phase << 7 | polarity << 6 | 7));
         registers.sspcr1().write(|w| w.bits(1 << 1));
     }
+}
+
+/// Exchanges each byte for the one that comes back.
+pub fn transfer(bus: u32, data: &mut [u8]) {
+    let Some(registers) = registers(bus) else { return };
     for byte in data {
         // SAFETY: any byte may be sent.
         unsafe { registers.sspdr().write(|w| w.bits((*byte).into())) };
@@ -62,6 +61,15 @@ pub fn transfer(bus: u32, mode: SpiMode, rate_hz: u32, data: &mut [u8]) {
         *byte = registers.sspdr().read().bits() as u8;
     }
     while registers.sspsr().read().bsy().bit_is_set() {}
-    // SAFETY: off; the lines rest as they are.
-    unsafe { registers.sspcr1().write(|w| w.bits(0)) };
+}
+
+fn registers(bus: u32) -> Option<&'static spi0::RegisterBlock> {
+    let (peripheral, _) = BUSES.get(bus as usize)?;
+    // SAFETY: the two have the same registers, and only the holder of the firmware's lock comes here.
+    Some(unsafe {
+        match peripheral {
+            0 => &*SPI0::ptr(),
+            _ => &*SPI1::ptr().cast(),
+        }
+    })
 }

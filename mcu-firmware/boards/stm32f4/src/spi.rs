@@ -1,4 +1,4 @@
-//! Hardware SPI buses. Set-ups of several devices on one bus may alternate, so each transfer sets its own.
+//! Hardware SPI buses. Set-ups of several devices on one bus may alternate, so each prepares its own.
 #![allow(unsafe_code, reason = "the bus is found by its number")]
 
 use crate::gpio;
@@ -39,21 +39,20 @@ pub fn setup(bus: u32) -> bool {
     true
 }
 
-/// Exchanges each byte for the one that comes back.
-pub fn transfer(bus: u32, mode: SpiMode, rate_hz: u32, data: &mut [u8]) {
-    let Some(bus) = BUSES.get(bus as usize) else { return };
-    // SAFETY: the three have the same registers, and only the holder of the firmware's lock comes here.
-    let (registers, bus_hz): (&RegisterBlock, u32) = unsafe {
-        match bus.peripheral {
-            1 => (&*SPI1::ptr(), 84_000_000),
-            2 => (&*SPI2::ptr().cast(), 42_000_000),
-            _ => (&*SPI3::ptr().cast(), 42_000_000),
-        }
-    };
-    // The fastest rate that is not above what was asked for: the bus over 2, 4, .. 256.
+/// Brings a bus to the fastest rate that is not above what is asked for, and to the mode.
+pub fn prepare(bus: u32, mode: SpiMode, rate_hz: u32) {
+    let Some((registers, bus_hz)) = registers(bus) else { return };
+    // The bus over 2, 4, .. 256.
     let divider = (0..7).find(|power| bus_hz >> (power + 1) <= rate_hz).unwrap_or(7) as u16;
-    // SAFETY: master, its own select held, polarity and phase, on.
-    registers.cr1().write(|w| unsafe { w.bits(1 << 9 | 1 << 8 | 1 << 6 | divider << 3 | 1 << 2 | u16::from(mode)) });
+    let settings = 1 << 9 | 1 << 8 | divider << 3 | 1 << 2 | u16::from(mode);
+    // SAFETY: master, its own select held, polarity and phase; then on. It stays on, so that the clock rests as it should.
+    registers.cr1().write(|w| unsafe { w.bits(settings) });
+    registers.cr1().write(|w| unsafe { w.bits(settings | 1 << 6) });
+}
+
+/// Exchanges each byte for the one that comes back.
+pub fn transfer(bus: u32, data: &mut [u8]) {
+    let Some((registers, _)) = registers(bus) else { return };
     for byte in data {
         // The register takes 16 bits and the frame is 8, so only the low ones go out.
         // SAFETY: any byte may be sent.
@@ -62,6 +61,17 @@ pub fn transfer(bus: u32, mode: SpiMode, rate_hz: u32, data: &mut [u8]) {
         *byte = registers.dr().read().bits() as u8;
     }
     while registers.sr().read().bsy().bit_is_set() {}
-    // SAFETY: off; the lines rest as they are.
-    registers.cr1().modify(|r, w| unsafe { w.bits(r.bits() & !(1 << 6)) });
+}
+
+/// A bus's registers and the rate that it is fed with, Hz.
+fn registers(bus: u32) -> Option<(&'static RegisterBlock, u32)> {
+    let bus = BUSES.get(bus as usize)?;
+    // SAFETY: the three have the same registers, and only the holder of the firmware's lock comes here.
+    Some(unsafe {
+        match bus.peripheral {
+            1 => (&*SPI1::ptr(), 84_000_000),
+            2 => (&*SPI2::ptr().cast(), 42_000_000),
+            _ => (&*SPI3::ptr().cast(), 42_000_000),
+        }
+    })
 }

@@ -21,16 +21,37 @@ pub(crate) struct Spi {
 impl Spi {
     /// Selects the device, exchanges `data`, and lets go of it.
     pub fn transfer<B: Board>(&self, board: &mut B, data: &mut [u8]) -> Result<(), Shutdown> {
-        let bus = self.bus.ok_or(Shutdown::SpiUnset)?;
-        if let Some(pin) = self.select {
-            board.output_write(pin, self.select_level);
-        }
+        let bus = self.begin(board)?;
         board.spi_transfer(bus, data);
-        if let Some(pin) = self.select {
-            board.output_write(pin, !self.select_level);
-        }
+        self.select(board, false);
         Ok(())
     }
+
+    /// Selects the device on a bus whose clock rests as the device has it.
+    fn begin<B: Board>(&self, board: &mut B) -> Result<SpiBus, Shutdown> {
+        let bus = self.bus.ok_or(Shutdown::SpiUnset)?;
+        match bus {
+            SpiBus::Hardware { .. } => board.spi_prepare(bus),
+            SpiBus::Software { sclk, mode, .. } => board.output_write(sclk, mode & 2 != 0),
+        }
+        self.select(board, true);
+        Ok(bus)
+    }
+
+    fn select<B: Board>(&self, board: &mut B, is_selected: bool) {
+        if let Some(pin) = self.select {
+            board.output_write(pin, self.select_level == is_selected);
+        }
+    }
+}
+
+/// A transfer for the host on its way. The bytes are in the answer, sent or not, where each is exchanged for the one that
+/// comes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange {
+    spi: u8,
+    next_byte: usize,
+    is_answered: bool,
 }
 
 /// A message that goes to a device when everything is shut down.
@@ -152,28 +173,63 @@ impl Firmware {
         data: &[u8],
         answer: &mut Message,
     ) -> Result<(), Shutdown> {
-        let mut buffer = [0; CONTENT_MAX];
-        let Some(buffer) = self.exchange(board, oid, data, &mut buffer)? else { return Ok(()) };
-        answer.spi_transfer_response(oid, buffer);
-        Ok(())
+        self.begin_exchange(board, oid, data, answer, true)
     }
 
-    pub(crate) fn spi_send<B: Board>(&mut self, board: &mut B, oid: u8, data: &[u8]) -> Result<(), Shutdown> {
-        self.exchange(board, oid, data, &mut [0; CONTENT_MAX]).map(|_| ())
-    }
-
-    fn exchange<'a, B: Board>(
+    pub(crate) fn spi_send<B: Board>(
         &mut self,
         board: &mut B,
         oid: u8,
         data: &[u8],
-        buffer: &'a mut [u8; CONTENT_MAX],
-    ) -> Result<Option<&'a [u8]>, Shutdown> {
-        // What came in one block always fits.
-        let Some(buffer) = buffer.get_mut(..data.len()) else { return Ok(None) };
-        buffer.copy_from_slice(data);
-        self.objects.spi(oid)?.transfer(board, buffer)?;
-        Ok(Some(buffer))
+        answer: &mut Message,
+    ) -> Result<(), Shutdown> {
+        self.begin_exchange(board, oid, data, answer, false)
+    }
+
+    fn begin_exchange<B: Board>(
+        &mut self,
+        board: &mut B,
+        oid: u8,
+        data: &[u8],
+        answer: &mut Message,
+        is_answered: bool,
+    ) -> Result<(), Shutdown> {
+        let spi = self.objects.spi_index(oid)?;
+        self.objects.spi(oid)?.begin(board)?;
+        answer.spi_transfer_response(oid, data);
+        self.exchange = Some(Exchange { spi, next_byte: 0, is_answered });
+        Ok(())
+    }
+
+    /// Exchanges a byte of the command that is being executed, so that steps can be made before the next one; false where
+    /// nothing is left to do for it. What a shutdown in between has ended has no answer.
+    pub(crate) fn go_on<B: Board>(&mut self, board: &mut B, answer: &mut Message) -> bool {
+        let exchange = self.exchange.as_mut();
+        let device = exchange.as_ref().and_then(|exchange| self.objects.spis.get(usize::from(exchange.spi)));
+        let (Some(exchange), Some((device, bus))) = (exchange, device.and_then(|device| Some((device, device.bus?))))
+        else {
+            answer.clear();
+            return false;
+        };
+        if let Some(byte) = answer.bytes_mut().get_mut(exchange.next_byte) {
+            board.spi_transfer(bus, core::slice::from_mut(byte));
+            exchange.next_byte += 1;
+            return true;
+        }
+        device.select(board, false);
+        if !exchange.is_answered {
+            answer.clear();
+        }
+        self.exchange = None;
+        false
+    }
+
+    /// Lets go of the device of a transfer that is not to be finished.
+    pub(crate) fn end_exchange<B: Board>(&mut self, board: &mut B) {
+        let exchange = self.exchange.take();
+        if let Some(device) = exchange.and_then(|exchange| self.objects.spis.get(usize::from(exchange.spi))) {
+            device.select(board, false);
+        }
     }
 }
 
