@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::gcode::{Command, CommandError};
+use crate::objects::print_stats::PrintStats;
 use crate::printer::dispatch::CommandResult;
 use crate::printer::{Event, Object, Printer, Value};
 use crate::reactor::EventTime;
@@ -157,6 +158,11 @@ impl GCodeMove {
 
     pub fn absolute_extrude(&self) -> bool {
         self.frame.borrow().absolute_extrude
+    }
+
+    /// Where the last move leaves the extruder, mm of filament, whatever G92 calls it.
+    pub fn extruder_mm(&self) -> f64 {
+        self.frame.borrow().last[3]
     }
 
     pub fn extrude_factor(&self) -> f64 {
@@ -348,6 +354,9 @@ fn register(printer: &Rc<Printer>) {
     });
     gcode.register("M221", "Set the flow factor in percent", |printer, command| {
         let factor = command.float("S").above(0.0).or(100.0)? / 100.0;
+        if let Some(print) = printer.lookup::<PrintStats>("print_stats") {
+            print.count_filament();
+        }
         let mut f = printer.gcode_move().frame.borrow_mut();
         let e = (f.last[3] - f.base[3]) / f.extrude_factor;
         f.base[3] = f.last[3] - e * factor;

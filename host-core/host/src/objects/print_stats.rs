@@ -1,7 +1,7 @@
 //! How long the print has run, of what file, and how it ended: `printer.print_stats`.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use crate::printer::{Object, Printer, Value};
 use crate::reactor::EventTime;
@@ -17,15 +17,19 @@ struct Stats {
     end: Option<EventTime>,
     total_layer: Option<i64>,
     current_layer: Option<i64>,
+    /// Filament that the file asked for, mm, and the extruder when it was last counted, which is while the print runs.
+    filament_mm: f64,
+    counted_at_mm: Option<f64>,
 }
 
-#[derive(Default)]
 pub struct PrintStats {
+    printer: Weak<Printer>,
     stats: RefCell<Stats>,
 }
 
 impl Object for PrintStats {
     fn status(&self, eventtime: EventTime) -> Option<Value> {
+        self.count_filament();
         let s = self.stats.borrow();
         let end = s.end.unwrap_or(eventtime);
         let total = s.start.map_or(0.0, |start| end - start);
@@ -34,7 +38,7 @@ impl Object for PrintStats {
             filename => s.filename.clone(),
             total_duration => total,
             print_duration => (total - paused).max(0.0),
-            filament_used => 0.0,
+            filament_used => s.filament_mm,
             state => s.state,
             message => s.message.clone(),
             info => minijinja::context! { total_layer => s.total_layer, current_layer => s.current_layer },
@@ -48,7 +52,7 @@ impl PrintStats {
         if printer.lookup::<PrintStats>("print_stats").is_some() {
             return;
         }
-        let this = Rc::new(PrintStats::default());
+        let this = Rc::new(PrintStats { printer: Rc::downgrade(printer), stats: RefCell::default() });
         this.reset();
         printer.add_object("print_stats", this);
         printer.gcode.register(
@@ -86,8 +90,19 @@ impl PrintStats {
         self.stats.borrow().state
     }
 
+    /// Adds what was extruded since the last time, M221 taken out.
+    pub fn count_filament(&self) {
+        let mut s = self.stats.borrow_mut();
+        if let (Some(before_mm), Some(printer)) = (s.counted_at_mm, self.printer.upgrade()) {
+            let (now_mm, factor) = (printer.gcode_move().extruder_mm(), printer.gcode_move().extrude_factor());
+            s.filament_mm += (now_mm - before_mm) / factor;
+            s.counted_at_mm = Some(now_mm);
+        }
+    }
+
     pub fn note_start(&self, now: EventTime) {
         let mut s = self.stats.borrow_mut();
+        s.counted_at_mm = self.printer.upgrade().map(|printer| printer.gcode_move().extruder_mm());
         s.start.get_or_insert(now);
         if let Some(at) = s.paused_at.take() {
             s.paused_s += now - at;
@@ -98,7 +113,9 @@ impl PrintStats {
     }
 
     pub fn note_pause(&self, now: EventTime) {
+        self.count_filament();
         let mut s = self.stats.borrow_mut();
+        s.counted_at_mm = None;
         s.paused_at.get_or_insert(now);
         if s.state != "error" {
             s.state = "paused";
@@ -118,7 +135,9 @@ impl PrintStats {
     }
 
     fn finish(&self, now: EventTime, state: &'static str, message: &str) {
+        self.count_filament();
         let mut s = self.stats.borrow_mut();
+        s.counted_at_mm = None;
         s.state = state;
         s.message = message.to_string();
         s.end = Some(now);
