@@ -54,7 +54,7 @@ impl Object for Extruder {
         fields.push(("pressure_advance".into(), self.pressure_advance_s.get().into()));
         fields.push(("smooth_time".into(), self.smooth_time_s.get().into()));
         fields.push(("motion_queue".into(), self.motion_queue.borrow().clone().into()));
-        Some(Value::from_iter(fields))
+        Some(Value::from_pairs(fields))
     }
 
     fn stats(&self, eventtime: EventTime) -> Option<(bool, String)> {
