@@ -152,6 +152,12 @@ impl Extruder {
         self.last_position.get()
     }
 
+    /// Filament, mm, and its speed at a print time.
+    pub fn moved_at(&self, print_time: f64) -> (f64, f64) {
+        let (position, velocity) = self.trapq.borrow().position_at(print_time);
+        (position[0], velocity)
+    }
+
     pub fn instant_corner_velocity(&self) -> f64 {
         self.limits.instant_corner_v_mm_s
     }

@@ -83,6 +83,19 @@ fn the_status_of_every_object_is_a_mapping() {
 }
 
 #[test]
+fn what_every_printer_has_is_there_without_a_section() {
+    let mut rig = Rig::new();
+    rig.run("G4 P10");
+    assert_eq!(rig.field("webhooks", "state").to_string(), "ready");
+    assert_eq!(rig.field("system_stats", "cputime"), minijinja::Value::from(0.0));
+    assert_eq!(rig.field("query_endstops", "last_query").kind(), ValueKind::Map);
+    assert_eq!(rig.field("mcu", "mcu_constants").kind(), ValueKind::Map);
+    assert_eq!(rig.field("motion_report", "live_velocity"), minijinja::Value::from(0.0));
+    let commands = rig.field("gcode", "commands");
+    assert!(!commands.get_attr("G28").expect("a mapping").is_undefined(), "{commands}");
+}
+
+#[test]
 fn macros_see_the_extruder_their_variables_and_the_objects_of_the_print() {
     let mut rig = Rig::new();
     assert_eq!(rig.field("extruder", "target"), minijinja::Value::from(0.0));
