@@ -112,6 +112,9 @@ fn row(answer: &ShaperAnswer, r: &Ranked) -> Vec<String> {
     if r.pair == answer.peer.pair {
         what.push("SHAPER_CALIBRATE");
     }
+    if r.pair == answer.before.pair {
+        what.push("now");
+    }
     vec![
         name(&r.pair[0]),
         name(&r.pair[1]),
