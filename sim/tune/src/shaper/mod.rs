@@ -9,7 +9,8 @@
 //! ```
 //! The peer's recommendation is a candidate. Another one takes its place only if it allows more acceleration on each axis
 //! that it changes, leaves less of each axis's modes in closed form, and rings less in the twin: clearly where it was
-//! searched, and on every part and in every condition where it was not.
+//! searched, and on every part and in every condition where it was not. What printer.cfg has already is a candidate as well, and
+//! needs no closed form: it has only to allow as much acceleration, and to ring less in the twin by the same rule.
 
 pub mod candidate;
 pub mod peer;
@@ -144,13 +145,18 @@ impl Answer {
         if !self.before.accel_mm_s2().is_finite() {
             return format!("With what printer.cfg has now, {}, it is {:.1} um.", names(&self.before), was.rms_um);
         }
+        let allows = self.before.accel_mm_s2() >= self.choice.accel_mm_s2();
+        let remark = match (was.rms_um < now.rms_um, allows) {
+            (true, true) => ": less, though not better in every respect; it may well stay",
+            (true, false) => ": for slower prints than that it may well stay",
+            (false, _) => "",
+        };
         format!(
-            "With what printer.cfg has now, {}, it is {:.1} um, at up to {:.0} mm/s^2 instead of {:.0}{}.",
+            "With what printer.cfg has now, {}, it is {:.1} um, at up to {:.0} mm/s^2 instead of {:.0}{remark}.",
             names(&self.before),
             was.rms_um,
             self.before.accel_mm_s2(),
             self.choice.accel_mm_s2(),
-            if was.rms_um < now.rms_um { ": for slower prints than that it may well stay" } else { "" }
         )
     }
 
@@ -272,8 +278,10 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
         ranked.verified = Some(Ringing::mean(seen.iter().map(|(ringing, _)| *ringing)));
     }
     let before = printed.iter().find(|r| r.pair == now).cloned().expect("it is among the printed");
-    let promising: Vec<usize> =
-        promising(&printed).into_iter().filter(|i| search.allows_and_leaves_less(&printed[*i], &printed[0])).collect();
+    // What is there already changes nothing: it only has to allow as much, and to ring less wherever it is tried.
+    let allows = |r: &Ranked| (0..2).all(|axis| r.max_accel_mm_s2[axis] >= printed[0].max_accel_mm_s2[axis]);
+    let mut promising = promising(&printed);
+    promising.retain(|i| printed[*i].pair != now || allows(&printed[*i]));
     let mut chosen = 0;
     let mut validation = Vec::new();
     let others = Trial::others(printer);
@@ -396,22 +404,6 @@ impl Search<'_> {
         Ringing::mean(seen.into_iter())
     }
 
-    /// Whether a shaper leaves less of an axis's modes than the peer's, in closed form: as measured, and over their spread.
-    fn leaves_less(&self, axis: usize, peer: &Shaper) -> impl Fn(&Shaper) -> bool {
-        let modes = &self.printer.machine.modes;
-        let left = [score, score_as_measured].map(|of| (of, of(peer, modes, axis)));
-        move |shaper| left.iter().all(|(of, peer)| of(shaper, modes, axis) < *peer)
-    }
-
-    /// Whether a pair may take the peer's place: on each axis that it changes.
-    fn allows_and_leaves_less(&self, pair: &Ranked, peer: &Ranked) -> bool {
-        (0..2).all(|axis| {
-            pair.pair[axis] == peer.pair[axis]
-                || pair.max_accel_mm_s2[axis] >= ACCEL_MARGIN * peer.max_accel_mm_s2[axis]
-                    && self.leaves_less(axis, &peer.pair[axis])(&pair.pair[axis])
-        })
-    }
-
     /// Pairs that allow the peer's acceleration on each axis, best first.
     fn pairs(&self, screened: &[Vec<Screened>; 2], peer: &Ranked) -> Result<Vec<Ranked>, Failure> {
         let mut best: [Vec<Shaper>; 2] = [Vec::new(), Vec::new()];
@@ -419,11 +411,11 @@ impl Search<'_> {
             let accel = peer.max_accel_mm_s2[axis];
             // At its own acceleration, since that is what it is chosen for.
             let own = |s: &Screened| s.score * (s.max_accel_mm_s2 / accel).max(1.0);
-            let leaves_less = self.leaves_less(axis, &peer.pair[axis]);
-            let mut fit: Vec<&Screened> = screened[axis]
-                .iter()
-                .filter(|s| s.max_accel_mm_s2 >= ACCEL_MARGIN * accel && leaves_less(&s.shaper))
-                .collect();
+            let modes = &self.printer.machine.modes;
+            let left = [score, score_as_measured].map(|of| (of, of(&peer.pair[axis], modes, axis)));
+            let leaves_less = |s: &Screened| left.iter().all(|(of, peer)| of(&s.shaper, modes, axis) < *peer);
+            let mut fit: Vec<&Screened> =
+                screened[axis].iter().filter(|s| s.max_accel_mm_s2 >= ACCEL_MARGIN * accel && leaves_less(s)).collect();
             fit.sort_by(|a, b| own(a).total_cmp(&own(b)));
             let tried: Vec<Shaper> = spread_out(&fit);
             let pairs: Vec<[Shaper; 2]> = tried.iter().map(|s| with(&peer.pair, axis, s)).collect();
