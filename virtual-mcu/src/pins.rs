@@ -4,6 +4,7 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use drydock_firmware::Pin;
 use drydock_protocol::EnumEntry;
 
 /// Numbers of pins: every one below this exists.
@@ -29,6 +30,14 @@ const RUNS: &[(&str, i64, u32)] = &[
 
 /// The chip's own thermometer, as several families call it.
 const ADC_TEMPERATURE: (&str, i64) = ("ADC_TEMPERATURE", 254);
+
+/// What the thermometer reads: a die at 40 °C, by the line that hosts take for an STM32F4 (0.76 V at 25 °C, 2.5 mV/K,
+/// 12 bits of 3.3 V). The chip has no heat of its own; it only must look well.
+pub(crate) const ADC_TEMPERATURE_CODE: u16 = 990;
+
+pub(crate) fn is_thermometer(pin: Pin) -> bool {
+    i64::from(pin) == ADC_TEMPERATURE.1
+}
 
 /// SPI buses by the names of several chip families. All of them are alike: a device is found by its chip select.
 const SPI_BUSES: &[&str] = &[

@@ -54,7 +54,7 @@ impl Object for Extruder {
         fields.push(("pressure_advance".into(), self.pressure_advance_s.get().into()));
         fields.push(("smooth_time".into(), self.smooth_time_s.get().into()));
         fields.push(("motion_queue".into(), self.motion_queue.borrow().clone().into()));
-        Some(Value::from_iter(fields))
+        Some(Value::from_pairs(fields))
     }
 
     fn stats(&self, eventtime: EventTime) -> Option<(bool, String)> {
@@ -150,6 +150,12 @@ impl Extruder {
     /// End of the last move, mm of filament.
     pub fn position(&self) -> f64 {
         self.last_position.get()
+    }
+
+    /// Filament, mm, and its speed at a print time.
+    pub fn moved_at(&self, print_time: f64) -> (f64, f64) {
+        let (position, velocity) = self.trapq.borrow().position_at(print_time);
+        (position[0], velocity)
     }
 
     pub fn instant_corner_velocity(&self) -> f64 {

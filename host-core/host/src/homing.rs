@@ -10,6 +10,7 @@ use std::rc::Rc;
 use crate::gcode::CommandError;
 use crate::gcode_move::Position;
 use crate::kinematics::Rail;
+use crate::objects::session_status::QueryEndstops;
 use crate::printer::dispatch::CommandResult;
 use crate::printer::{Event, Printer};
 use crate::reactor::{Completion, LocalFuture};
@@ -304,14 +305,16 @@ pub fn register(printer: &Rc<Printer>) {
     for name in ["QUERY_ENDSTOPS", "M119"] {
         gcode.register_async(name, "Report on the status of each endstop", |printer, _| async move {
             let print_time = printer.toolhead().last_move_time();
-            let mut lines = Vec::new();
+            let mut found = Vec::new();
             for rail in printer.toolhead().clone().machine.rails() {
                 for endstop in &rail.endstops {
-                    let word = if endstop.query(print_time).await? { "TRIGGERED" } else { "open" };
-                    lines.push(format!("{}:{word}", endstop.name()));
+                    found.push((endstop.name(), endstop.query(print_time).await?));
                 }
             }
-            printer.gcode.respond_raw(lines.join(" "));
+            let word = |triggered| if triggered { "TRIGGERED" } else { "open" };
+            let words: Vec<String> = found.iter().map(|(name, on)| format!("{name}:{}", word(*on))).collect();
+            QueryEndstops::note(&printer, found);
+            printer.gcode.respond_raw(words.join(" "));
             Ok(())
         });
     }

@@ -15,7 +15,7 @@ use crate::klippy_log;
 use crate::mcu::Mcu;
 use crate::objects::print_stats::PrintStats;
 use crate::objects::virtual_sdcard::VirtualSdcard;
-use crate::objects::{configfile, force_move, manual_probe, stepper_enable, tuning_tower};
+use crate::objects::{configfile, force_move, manual_probe, session_status, stepper_enable, tuning_tower};
 use crate::printer::{Event, Options, Output, Printer, State, dispatch};
 use crate::reactor::{EventTime, Reactor};
 use crate::thermal::heaters::Heaters;
@@ -235,6 +235,7 @@ fn build(printer: &Rc<Printer>, errors: &mut Vec<ConfigError>) -> Result<(), Con
     extruder::load_all(printer)?;
     manual_probe::load(printer)?;
     tuning_tower::load(printer);
+    session_status::load(printer);
     stepper_enable::load(printer);
     force_move::register_buzz(printer);
     let idle = printer.config.section_or_empty("idle_timeout");

@@ -32,6 +32,14 @@ fn sections_that_are_not_built_are_named() {
 }
 
 #[test]
+fn buttons_of_one_analog_input_have_ranges_and_share_its_pin() {
+    let keypad = "\n[display]\nlcd_type: hd44780\nrs_pin: PI1\ne_pin: PI2\nd4_pin: PI3\nd5_pin: PI4\nd6_pin: PI5\nd7_pin: PI6\n\
+                  up_pin: PI7\nanalog_range_up_pin: 9000, 13000\ndown_pin: PI7\nanalog_range_down_pin: 800, 1300\n";
+    let found = findings(&format!("{keypad}{VORON}"), MACROS, None);
+    assert!(found.is_empty(), "{}", shown(&found));
+}
+
+#[test]
 fn a_base_file_may_be_overridden_and_g91_makes_the_extruder_relative() {
     let source =
         MapSource::new([("printer.cfg", "[include base.cfg]\n[extruder]\nmax_temp: 280\n"), ("base.cfg", VORON)]);
@@ -178,6 +186,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("program-extrude-thick", "E2.5", "E250"),
     ("program-move-unparsable", "G1 E-0.5", "G1 X1.2.3"),
     ("program-move-unparsable", "G1 E-0.5", "G1 Xinf"),
+    ("program-arc-radius", "G2 X160 Y160 I5 J5", "G2 X160 Y160 R7.1"),
     ("program-speed", "E2.5 F1800", "E2.5 F0"),
     ("program-malformed", "G1 E-0.5", "SET_HEATER_TEMPERATURE HEATER=extruder TARGET"),
     ("program-heater-unknown", "G1 E-0.5", "SET_HEATER_TEMPERATURE HEATER=bed TARGET=60"),

@@ -41,7 +41,8 @@ pub struct WallPoint {
     pub from_corner_mm: f64,
     pub since_corner_s: f64,
     pub until_corner_s: f64,
-    /// The motors have come onto the line of the wall since the corner: what deviates still is not the corner's rounding.
+    /// The motors have come onto the line of the wall since the corner, and have not left it for what follows: what deviates
+    /// is not the rounding of a corner.
     pub settled: bool,
     /// The corner before it.
     pub corner_mm: Option<[f64; 2]>,
@@ -351,7 +352,14 @@ impl Wall {
         let (started, ended) = (start_part.map(passed), end_part.map(passed));
         let seconds = |a: u64, b: u64| (a as f64 - b as f64) * 1e-9;
         let mut settling = Settling { settled: start_part.is_none(), side: None };
-        for sample in &self.samples {
+        // The same seen from the end: before that the motors are on the line.
+        let mut leaving = Settling { settled: false, side: None };
+        let mut leaves = self.samples.len();
+        while leaves > 0 && !leaving.settled {
+            leaves -= 1;
+            leaving.look_at(line.across(self.samples[leaves].drive_mm));
+        }
+        for (i, sample) in self.samples.iter().enumerate() {
             if started.is_some_and(|t| sample.at_ns >= t) {
                 settling.look_at(line.across(sample.drive_mm));
             }
@@ -368,7 +376,7 @@ impl Wall {
                 from_corner_mm: start_part.map_or(f64::INFINITY, |start| part - start),
                 since_corner_s: started.map_or(f64::INFINITY, |t| seconds(sample.at_ns, t)),
                 until_corner_s: ended.map_or(f64::INFINITY, |t| seconds(t, sample.at_ns)),
-                settled: settling.settled,
+                settled: settling.settled && leaving.settled && i <= leaves,
                 corner_mm: self.start,
                 straight: true,
                 feature: sample.feature,
@@ -464,6 +472,21 @@ mod tests {
             let middle = points.iter().filter(|p| p.wall == wall).nth(100).unwrap();
             assert!((middle.deviation_um - 10.0).abs() < 1e-6, "{middle:?}");
         }
+    }
+
+    #[test]
+    fn what_is_settled_is_no_part_of_a_rounding() {
+        // A long wall that ends in a bend of 2 mm radius, and nothing straight behind it: no corner to count from.
+        let (r, bend) = (2.0, 2.0 * 0.6);
+        let path = |s: f64| match s {
+            s if s < 20.0 => [s, 0.0],
+            s => [20.0 + r * ((s - 20.0) / r).sin(), r * (1.0 - ((s - 20.0) / r).cos())],
+        };
+        let points = drive(path, 20.0 + bend, |_, _| [0.0, 0.0]);
+        let off = |p: &&WallPoint| p.straight && p.deviation_um.abs() > 1e3 * SETTLED_MM;
+        assert!(points.iter().any(|p| off(&p)), "the end of the wall is rounded");
+        assert!(points.iter().filter(off).all(|p| !p.settled));
+        assert!(points.iter().filter(|p| p.settled).count() > 150);
     }
 
     #[test]

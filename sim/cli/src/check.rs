@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use drydock_host::config::Config;
 use drydock_host::config::lint::{Finding, Severity, check as lint};
+use drydock_host::config::{Config, ConfigError};
 use drydock_scenario::setup::can_print;
 use serde_json::json;
 
@@ -34,7 +34,9 @@ fn add_refused(config: &str, findings: &mut Vec<Finding>) {
         return;
     }
     let known: BTreeSet<String> = findings.iter().map(|f| f.section.clone()).collect();
-    for error in offline::refused(config).into_iter().filter(|e| !known.contains(&e.section)) {
+    let said: BTreeSet<String> = findings.iter().map(|f| f.message.clone()).collect();
+    let is_new = |e: &ConfigError| !known.contains(&e.section) && !said.contains(&e.message);
+    for error in offline::refused(config).into_iter().filter(is_new) {
         // What is not built yet is no mistake of the configuration's.
         let unsupported = error.message.contains("not supported yet");
         findings.push(Finding {

@@ -37,15 +37,15 @@ struct BuildArgs {
     /// Which of the board's chips [default: stm32f407, rp2040].
     #[arg(long)]
     chip: Option<String>,
-    /// Where the host is connected: usart1 or usb, on rp2040 uart0 or usb [default: usb].
+    /// Where the host is connected: usart1 or usb, on rp2040 uart0 or usb.
     #[arg(long, default_value = "usb")]
     serial: String,
     /// Flash that a bootloader keeps for itself.
     #[arg(long, default_value = "0")]
     offset: Offset,
-    /// The board's crystal, in MHz (stm32f4).
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(4..=26))]
-    crystal: u32,
+    /// The board's crystal, in MHz (stm32f4) [default: 8].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(4..=26))]
+    crystal: Option<u32>,
     /// Folder for the files.
     #[arg(long, default_value = "out/firmware")]
     out: PathBuf,
@@ -140,6 +140,12 @@ fn build(args: &BuildArgs) -> Result<(), Failure> {
     one_of("serial port", &args.serial, family.serials)?;
     if args.board == Board::Rp2040 && args.offset.kib() != 0 {
         return Err("an RP2040 has its bootloader in ROM: no --offset there".into());
+    }
+    if args.board == Board::Rp2040 && args.crystal.is_some() {
+        return Err("the crystal of an RP2040 has 12 MHz: no --crystal there".into());
+    }
+    if args.board == Board::Rp2040 && args.qemu {
+        return Err("QEMU's netduinoplus2 is an STM32F4: --qemu goes with --board stm32f4".into());
     }
     let compiled = compile(args, &family, chip)?;
 
@@ -267,7 +273,7 @@ fn compile(args: &BuildArgs, family: &Family, chip: &str) -> Result<Compiled, Fa
     let upper = family.target.to_uppercase().replace('-', "_");
     cargo.env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), flags).env_remove("RUSTFLAGS");
     cargo.env("DRYDOCK_OFFSET_KIB", args.offset.kib().to_string());
-    cargo.env("DRYDOCK_CRYSTAL_HZ", (args.crystal * 1_000_000).to_string());
+    cargo.env("DRYDOCK_CRYSTAL_HZ", (args.crystal.unwrap_or(8) * 1_000_000).to_string());
     if let Some(rustc) = &tools.rustc {
         cargo.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use drydock_plant::Truth;
 use drydock_port::{Pty, Tally};
 use drydock_scenario::model::Scenario;
@@ -19,7 +19,7 @@ use drydock_twin::recorder::describe;
 use serde_json::json;
 
 use crate::run::{CliResult, scenario_path};
-use crate::term::{self, say};
+use crate::term::{self, command_line, say};
 use crate::wall::WallClock;
 use drydock_scenario::disk::RealDisk;
 use shell::{End, Note, Shell};
@@ -36,19 +36,19 @@ Examples:
       the machine in 3D while it prints";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("printer").required(true).args(["config", "scenario"]))]
 pub struct McuArgs {
     /// Where the pseudo-terminal appears; a second micro-controller NAME is at PATH-NAME.
     #[arg(long, value_name = "PATH")]
     pty: PathBuf,
     /// The printer.cfg whose printer this is: its pins, motors, heaters and sensors.
-    #[arg(long, value_name = "FILE", required_unless_present = "scenario")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A machine file (RON) in place of the machine read off the printer.cfg; the wires stay those of the printer.cfg.
     #[arg(long, value_name = "FILE", requires = "config")]
     machine: Option<PathBuf>,
     /// A scenario for its machine, clocks, line and faults; its story is the host's to tell.
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    #[arg(long, value_name = "DIR")]
     scenario: Option<PathBuf>,
     /// Simulated seconds a second. The host sees a board whose clock runs so much faster than it says; its own
     /// time-outs stay as they are. Below 1 for a machine that cannot keep up.
@@ -83,7 +83,7 @@ pub fn mcu(args: McuArgs) -> CliResult {
     let options = RunOptions {
         seed: args.seed,
         recording: args.recording.clone(),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: command_line(),
         ..RunOptions::default()
     };
     let (bench, recorder) = prepare_bench(&scenario, &folder, &RealDisk, &options)?;

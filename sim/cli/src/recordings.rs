@@ -74,9 +74,11 @@ fn write_all(reader: &mut OpenFile, args: &ExportArgs) -> CliResult {
     match args.format {
         Format::Csv => {
             std::fs::create_dir_all(&args.output).map_err(|e| format!("{}: {e}", args.output.display()))?;
-            let names: Vec<String> =
-                reader.streams().iter().filter(|(_, n)| *n > 0).map(|(s, _)| s.name.clone()).collect();
-            for name in names.iter().filter(|n| args.stream.as_ref().is_none_or(|s| s == *n)) {
+            let names: Vec<String> = match &args.stream {
+                Some(name) => vec![reader.stream(name)?.name.clone()],
+                None => reader.streams().iter().filter(|(_, n)| *n > 0).map(|(s, _)| s.name.clone()).collect(),
+            };
+            for name in &names {
                 let mut to = create(&args.output.join(format!("{name}.csv")))?;
                 let rows = export::csv::stream(reader, name, range.clone(), &mut to)?;
                 to.flush()?;
@@ -84,6 +86,11 @@ fn write_all(reader: &mut OpenFile, args: &ExportArgs) -> CliResult {
             }
         }
         format => {
+            if let Some((stream, why)) = needs(format)
+                && reader.streams().iter().all(|(s, rows)| s.name != stream || *rows == 0)
+            {
+                return Err(format!("{}: {why}", args.recording.display()).into());
+            }
             let mut to = create(&args.output)?;
             let rows = match format {
                 Format::Vcd => export::vcd::pins(reader, range, &mut to)?,
@@ -102,6 +109,18 @@ fn write_all(reader: &mut OpenFile, args: &ExportArgs) -> CliResult {
         written.iter().for_each(|(file, rows)| say!("{file}: {rows} rows"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The stream that a form is made of, and what to say of a recording without it.
+fn needs(format: Format) -> Option<(&'static str, &'static str)> {
+    match format {
+        Format::Accel => Some((
+            "accel",
+            "no accelerometer samples are in it; ACCELEROMETER_MEASURE or TEST_RESONANCES in a run makes some",
+        )),
+        Format::Ply => Some(("bead", "no beads are in it: nothing was printed")),
+        Format::Csv | Format::Vcd | Format::Perfetto => None,
+    }
 }
 
 #[derive(Args)]

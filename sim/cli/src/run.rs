@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::faces;
 use crate::passed;
-use crate::term::{self, say};
+use crate::term::{self, command_line, say};
 
 pub type CliResult = Result<ExitCode, Box<dyn std::error::Error>>;
 
@@ -187,7 +187,7 @@ pub fn run(args: RunArgs) -> CliResult {
         seed: args.seed,
         recording: keep.then(|| out.join("run.drydock")),
         klippy_log: keep.then(|| out.join("klippy.log")),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: command_line(),
     };
     let shown = Shown { quiet: args.quiet || args.json, view: args.view };
     let finished = execute(&scenario, &folder, keep.then_some(out.as_path()), options, "simulating", shown)?;
@@ -195,21 +195,28 @@ pub fn run(args: RunArgs) -> CliResult {
     if finished.outcome.ok() && (finished.outcome.expects || finished.outcome.print_time_s.is_some()) {
         passed::note(args.ledger.as_deref(), [(scenario.title.clone(), finished.outcome.fingerprint.clone())]);
     }
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let command = command_line();
     let report = match &finished.recording {
         Some(recording) => Some(report(&[("run", recording)], &out, &command)?),
         None => None,
     };
     if args.json {
-        say!("{}", to_json(&finished, report.as_deref()));
+        say!("{}", to_json(&finished, report.as_ref()));
     } else {
-        summary(&scenario.title, &finished, report.as_deref());
+        summary(&scenario.title, &finished, report.as_ref());
     }
     Ok(if finished.outcome.ok() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+/// What was written about one or two runs.
+pub struct Report {
+    path: PathBuf,
+    /// Of each run: what is left once a corner's rounding is over, um; the run's own peak is that of any moment.
+    after_corners_um: Vec<f64>,
+}
+
 /// One self-contained HTML file over the recordings, beside the first of them, and its picture as a PNG.
-fn report(runs: &[(&str, &Path)], out: &Path, command: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
+fn report(runs: &[(&str, &Path)], out: &Path, command: &str) -> Result<Report, Box<dyn std::error::Error>> {
     let mut readers = Vec::new();
     for (label, path) in runs {
         readers.push((*label, drydock_recording::Reader::open(path)?));
@@ -219,10 +226,10 @@ fn report(runs: &[(&str, &Path)], out: &Path, command: &str) -> Result<PathBuf, 
     let path = out.join("report.html");
     std::fs::write(&path, drydock_analysis::report::html(&study, command))?;
     drydock_analysis::picture::write_png(&study, &out.join("report.png"))?;
-    Ok(path)
+    Ok(Report { path, after_corners_um: study.runs.iter().map(|run| run.ringing.peak_um).collect() })
 }
 
-pub fn to_json(finished: &Finished, report: Option<&Path>) -> serde_json::Value {
+pub fn to_json(finished: &Finished, report: Option<&Report>) -> serde_json::Value {
     let o = &finished.outcome;
     json!({
         "fingerprint": o.fingerprint,
@@ -233,8 +240,9 @@ pub fn to_json(finished: &Finished, report: Option<&Path>) -> serde_json::Value 
         "lost_steps": o.lost_steps,
         "lost_by_motor": o.lost_by_motor.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "peak_ringing_um": o.peak_ringing_um,
+        "peak_ringing_after_corners_um": report.and_then(|r| r.after_corners_um.first()),
         "steps": o.steps,
-        "report": report.map(|p| p.display().to_string()),
+        "report": report.map(|r| r.path.display().to_string()),
         "recording": finished.recording.as_ref().map(|p| p.display().to_string()),
         "klippy_log": finished.log.as_ref().map(|p| p.display().to_string()),
         "shutdown": o.shutdown,
@@ -243,7 +251,7 @@ pub fn to_json(finished: &Finished, report: Option<&Path>) -> serde_json::Value 
     })
 }
 
-fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
+fn summary(title: &str, finished: &Finished, report: Option<&Report>) {
     let o = &finished.outcome;
     say!("{title}");
     let time = o.print_time_s.unwrap_or(o.sim_s);
@@ -253,7 +261,10 @@ fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
         term::factor(o.sim_s, finished.wall),
         finished.wall.as_secs_f64()
     );
-    say!("  peak ringing   {:.1} um", o.peak_ringing_um);
+    match report.and_then(|r| r.after_corners_um.first()) {
+        Some(left) => say!("  peak ringing   {:.1} um in corners, {left:.1} um after them", o.peak_ringing_um),
+        None => say!("  peak ringing   {:.1} um", o.peak_ringing_um),
+    }
     let lost: Vec<String> = o.lost_by_motor.iter().filter(|(_, n)| *n != 0).map(|(m, n)| format!("{m} {n}")).collect();
     say!("  lost steps     {} {}", o.lost_steps, lost.join(", "));
     for (name, now, highest, target) in &o.temperatures {
@@ -267,7 +278,7 @@ fn summary(title: &str, finished: &Finished, report: Option<&Path>) {
         say!("  klippy.log     {}", path.display());
         say!("  terminal       {}", path.with_file_name(TERMINAL).display());
     }
-    if let Some(path) = report {
+    if let Some(Report { path, .. }) = report {
         say!("  report         {}", path.display());
     }
     if let Some(message) = &o.shutdown {
@@ -314,6 +325,9 @@ pub fn demo() -> CliResult {
     }
     let runs: Vec<(&str, &Path)> = recordings.iter().map(|(name, path)| (*name, path.as_path())).collect();
     let report = report(&runs, &out, command)?;
-    say!("report: {}, its picture: {}", report.display(), report.with_extension("png").display());
+    if let [off, on] = report.after_corners_um[..] {
+        say!("peak ringing after corners: {off:.0} um without the shaper, {on:.0} um with it");
+    }
+    say!("report: {}, its picture: {}", report.path.display(), report.path.with_extension("png").display());
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

@@ -47,6 +47,20 @@ pub fn stop_on_ctrl_c() -> Result<Stop, Box<dyn std::error::Error>> {
     Ok(stop)
 }
 
+/// The line that does this again, as one types it: wherever the program lies, and with quotes where a shell wants them.
+pub fn command_line() -> String {
+    let words = std::env::args().skip(1).map(|word| quoted(&word));
+    std::iter::once("drydock".to_string()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./=:,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// 3725.4 s as 1:02:05.
 pub fn clock(seconds: f64) -> String {
     let total = seconds.max(0.0).round() as u64;
@@ -56,4 +70,18 @@ pub fn clock(seconds: f64) -> String {
 
 pub fn factor(sim_s: f64, wall: Duration) -> f64 {
     sim_s / wall.as_secs_f64().max(1e-9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_shell_reads_a_quoted_word_as_it_was() {
+        assert_eq!(quoted("--over=machine.name"), "--over=machine.name");
+        assert_eq!(quoted("G28; G1 X10"), "'G28; G1 X10'");
+        assert_eq!(quoted("machine.modes[0].freq_hz=3"), "'machine.modes[0].freq_hz=3'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
 }

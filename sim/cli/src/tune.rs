@@ -24,7 +24,7 @@ pub enum TuneCommand {
     MaxAccel(max_accel::MaxAccelArgs),
     /// The highest flow of plastic, and what limits it.
     Flow(flow::FlowArgs),
-    /// PID, shaper and pressure advance one after the other, and one block for printer.cfg.
+    /// Shaper, max_accel, PID, flow and pressure advance one after the other: one report, one block for printer.cfg.
     All(all::AllArgs),
 }
 

@@ -152,6 +152,53 @@ fn second_block(file: &[u8]) -> usize {
     marks.nth(2).unwrap()
 }
 
+/// What a board does not have is said before anything is compiled.
+#[test]
+fn options_of_another_board_are_refused() {
+    for (option, cause) in [(["--crystal", "8"], "no --crystal there"), (["--offset", "8k"], "no --offset there")] {
+        let answer = drydock(&["firmware", "build", "--board", "rp2040", option[0], option[1]]);
+        assert!(answer.code == 2 && answer.text.contains(cause), "{}", answer.text);
+    }
+    let answer = drydock(&["firmware", "build", "--board", "rp2040", "--qemu"]);
+    assert!(answer.code == 2 && answer.text.contains("--board stm32f4"), "{}", answer.text);
+}
+
+/// Where nothing could be fitted an earlier machine file stays as it was.
+#[test]
+fn a_recording_that_tells_nothing_leaves_the_machine_file_alone() {
+    let temp = std::env::temp_dir().join(format!("drydock-nothing-{}", std::process::id()));
+    std::fs::create_dir_all(&temp).unwrap();
+    let (recording, machine) = (temp.join("raw_data_x.csv"), temp.join("machine.ron"));
+    std::fs::write(&recording, "").unwrap();
+    std::fs::write(&machine, "mine").unwrap();
+    let printer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/printers/corexy-250/printer.cfg");
+    let [printer, recording, output] = [&printer, &recording, &machine].map(|p| p.to_str().unwrap());
+    let answer = drydock(&["identify", "--config", printer, "--accel", recording, "-o", output]);
+    assert!(answer.code == 1 && answer.text.contains("no machine file"), "{} {}", answer.code, answer.text);
+    assert_eq!(std::fs::read_to_string(&machine).unwrap(), "mine");
+    std::fs::remove_dir_all(&temp).unwrap();
+}
+
+/// An export of nothing is no file that looks as if it were something.
+#[test]
+fn what_a_recording_does_not_hold_is_not_exported() {
+    let temp = std::env::temp_dir().join(format!("drydock-absent-{}", std::process::id()));
+    std::fs::create_dir_all(&temp).unwrap();
+    let path = temp.join("run.drydock");
+    std::fs::write(&path, recording()).unwrap();
+    for (args, cause) in [
+        (["--format", "accel"], "no accelerometer samples are in it"),
+        (["--format", "ply"], "no beads are in it"),
+        (["--stream", "stats"], "stats"),
+    ] {
+        let out = temp.join(args[1]);
+        let answer = drydock(&["export", path.to_str().unwrap(), args[0], args[1], "--output", out.to_str().unwrap()]);
+        assert!(answer.code == 2 && answer.text.contains(cause), "{args:?}: {} {}", answer.code, answer.text);
+        assert!(!out.is_file(), "{args:?} left a file");
+    }
+    std::fs::remove_dir_all(&temp).unwrap();
+}
+
 #[test]
 fn a_broken_recording_gives_one_error_with_its_place() {
     let temp = std::env::temp_dir().join(format!("drydock-broken-{}", std::process::id()));

@@ -49,6 +49,18 @@ fn csv_has_a_line_a_row_and_quotes_what_needs_it() {
     assert!(error.contains("comands") && error.contains("command, move"), "{error}");
 }
 
+#[test]
+fn csv_calls_steppers_and_heaters_by_their_names() {
+    let mut reader = record(|w| {
+        w.push(Thermal { at_ns: 5, heater: 0, ..Thermal::default() }).unwrap();
+        w.push(StepSegment { at_ns: 5, stepper: 1, interval_ticks: 7, count: 3, ..StepSegment::default() }).unwrap();
+    });
+    let csv = text(|out| assert_eq!(export::csv::stream(&mut reader, "thermal", ALL, out).unwrap(), 1));
+    assert!(csv.contains("\n5,extruder,"), "{csv}");
+    let csv = text(|out| assert_eq!(export::csv::stream(&mut reader, "step_segment", ALL, out).unwrap(), 1));
+    assert!(csv.contains("\n5,stepper_y,7,3,"), "{csv}");
+}
+
 /// A minimal reader of VCD: signal name to its changes.
 fn parse_vcd(vcd: &str) -> BTreeMap<String, Vec<(u64, String)>> {
     let mut names = BTreeMap::new();

@@ -4,12 +4,12 @@ use drydock_analysis::canvas::{Paint, escape};
 use drydock_analysis::chart::{Axis, Chart, Curve};
 use drydock_analysis::report::Page;
 use drydock_sweep::flow::{FlowLimit, FlowTrial};
-use drydock_sweep::limits::Trial;
+use drydock_sweep::limits::{Knob, Limit, Trial};
 
 use crate::session::Session;
 use crate::shaper::candidate::Shaper;
 use crate::shaper::{Answer as ShaperAnswer, Ranked};
-use crate::{advance, motion, pid};
+use crate::{advance, flow, motion, pid};
 
 const WIDE: f64 = 1080.0;
 const HALF: f64 = 530.0;
@@ -41,7 +41,7 @@ pub fn html(session: &Session, block: &str, title: &str, command: &str) -> Strin
         shaper(&mut page, answer);
     }
     if let Some(answer) = &session.motion {
-        motors(&mut page, answer);
+        motors(&mut page, &answer.limit, answer.max_accel_mm_s2());
     }
     session.pids.iter().for_each(|answer| heater(&mut page, answer));
     if let Some(found) = &session.flow {
@@ -51,6 +51,29 @@ pub fn html(session: &Session, block: &str, title: &str, command: &str) -> Strin
         melt(&mut page, answer);
     }
     page.finish()
+}
+
+/// A page on the limits of the motors alone. `margin`: the part of each that is kept back.
+pub fn limits(limits: &[Limit], margin: f64, block: &str, title: &str, command: &str) -> String {
+    let mut page = Page::new(title);
+    limits.iter().for_each(|limit| page.raw(&format!("<p>{}</p>\n", escape(&motion::in_words(limit, margin)))));
+    page.raw(&format!("<h2>For printer.cfg</h2>\n<pre>{}</pre>\n", escape(block)));
+    again(&mut page, command);
+    limits.iter().for_each(|limit| motors(&mut page, limit, limit.recommended));
+    page.finish()
+}
+
+/// A page on the flow alone.
+pub fn flow(found: &FlowLimit, title: &str, command: &str) -> String {
+    let mut page = Page::new(title);
+    page.raw(&format!("<p>{}</p>\n", escape(&flow::in_words(found))));
+    again(&mut page, command);
+    plastic(&mut page, found);
+    page.finish()
+}
+
+fn again(page: &mut Page, command: &str) {
+    page.raw(&format!("<p>The same again: <code>{}</code></p>\n", escape(command)));
 }
 
 fn table(page: &mut Page, head: &[&str], rows: &[Vec<String>]) {
@@ -111,6 +134,9 @@ fn row(answer: &ShaperAnswer, r: &Ranked) -> Vec<String> {
     }
     if r.pair == answer.peer.pair {
         what.push("SHAPER_CALIBRATE");
+    }
+    if r.pair == answer.before.pair {
+        what.push("now");
     }
     vec![
         name(&r.pair[0]),
@@ -220,19 +246,23 @@ fn heater(page: &mut Page, answer: &pid::Answer) {
     table(page, &["plant", "tuned: overshoot, settling within 1 K", "PID_CALIBRATE's"], &rows);
 }
 
-fn motors(page: &mut Page, answer: &motion::Answer) {
-    page.raw("<h2>Acceleration</h2>\n");
-    let limit = &answer.limit;
+fn motors(page: &mut Page, limit: &Limit, tuned: Option<f64>) {
+    let (heading, axis) = match limit.knob {
+        Knob::Accel => ("Acceleration", "max_accel, mm/s²"),
+        Knob::Velocity => ("Speed", "max_velocity, mm/s"),
+        Knob::Corner => ("Corners", "square_corner_velocity, mm/s"),
+    };
+    page.raw(&format!("<h2>{heading}</h2>\n"));
     let of = |t: &Trial| Some((t.value, 100.0 * t.torque.as_ref()?.share));
     let kept = |lost: bool| limit.trials.iter().filter(move |t| t.lost.is_some() == lost).filter_map(of).collect();
     let (clean, lost): (Vec<_>, Vec<_>) = (kept(false), kept(true));
     let all = || clean.iter().chain(&lost);
-    let x = Axis::over("max_accel, mm/s²", all().map(|p| p.0), [0.0, limit.now]);
+    let x = Axis::over(axis, all().map(|p| p.0), [0.0, limit.now]);
     let y = Axis::over("share of the torque that the moves ask for, %", all().map(|p| p.1), [0.0, 100.0]);
     let pull_out = Curve::new("pull-out", 2, vec![(x.from, 100.0), (x.to, 100.0)]).dashed();
     let mut curves = vec![Curve::new("nothing lost", 0, clean), Curve::new("steps lost", 1, lost), pull_out];
-    if let Some(accel) = answer.max_accel_mm_s2() {
-        curves.push(Curve::new("tuned", 3, vec![(accel, y.from), (accel, y.to)]).dashed());
+    if let Some(value) = tuned {
+        curves.push(Curve::new("tuned", 3, vec![(value, y.from), (value, y.to)]).dashed());
     }
     curves.retain(|c| c.points.len() > 1);
     page.chart(&Chart { title: "Torque, and what the twin lost".into(), x, y, curves }, WIDE, 270.0);

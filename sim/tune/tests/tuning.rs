@@ -85,6 +85,10 @@ fn max_accel_and_flow_are_in_the_session() {
     );
     let page = report::html(&session, &block, "Tuning", "drydock tune all");
     assert!(page.contains("Torque, and what the twin lost") && page.contains("Force on the filament"));
+    let alone = report::limits(&[answer.limit.clone()], 0.2, "[printer]", "Motors", "drydock tune max-accel");
+    assert!(alone.contains("Torque, and what the twin lost") && alone.contains("drydock tune max-accel"));
+    let alone = report::flow(session.flow.as_ref().unwrap(), "Flow", "drydock tune flow");
+    assert!(alone.contains("Force on the filament") && alone.contains("drydock tune flow"));
 }
 
 /// Where an included file has its own value SAVE_CONFIG refuses; what was found is told all the same.
@@ -109,6 +113,25 @@ fn tuned_gains_settle_on_plants_up_to_20_percent_off() {
     let seen = pid::judge(&printer, &options, &answer.choice, 70_001..=70_006, &Work::quiet(2)).unwrap();
     assert!(seen.len() == 6 && seen.iter().all(pid::Manners::is_good), "{seen:?}");
     assert!(answer.hold.is_some_and(|h| h.holds()), "{:?}", answer.hold);
+}
+
+/// What printer.cfg has is printed like every candidate, the modes where they are, lower and higher: only so can it be
+/// told whether tuning makes the print better.
+#[test]
+fn what_the_printer_has_is_judged_like_any_candidate() {
+    let before = printer("corexy-250");
+    let peer = shaper::peer::calibrate(&before, &Work::quiet(2)).unwrap().unwrap();
+    let tune = |printer: &Printer| {
+        shaper::with_peer(printer, &shaper::Options::default(), &peer, &Work::quiet(2)).unwrap().unwrap()
+    };
+    let first = tune(&before);
+    assert!(first.ranked.iter().any(|r| r.pair == first.before.pair && r.verified == first.before.verified));
+    let (was, is) = (first.before.verified.unwrap(), first.choice.verified.unwrap());
+    assert_eq!(was.rms_um < is.rms_um, first.explanation().contains("may well stay"), "{}", first.explanation());
+
+    let again = tune(&before.with(&first.changes()).unwrap());
+    assert_eq!((&again.before.pair, again.before.verified), (&first.choice.pair, first.choice.verified));
+    assert!(again.explanation().contains("printer.cfg has it already"), "{}", again.explanation());
 }
 
 /// The choice allows the peer's acceleration, the block keeps it, the page shows it, and workers change nothing.

@@ -155,6 +155,18 @@ fn analog_reports_are_sums_at_a_fixed_period() {
 }
 
 #[test]
+fn the_chip_s_own_thermometer_reads_a_chip_that_is_well() {
+    let mut host = configured(|host| send!(host, config_analog_in, 0, host.pin("ADC_TEMPERATURE")));
+    thermistor(&mut host, 4095, 4);
+    host.run(400_000_000);
+    let sum = f64::from(u16::from_le_bytes(
+        host.all("analog_in_state")[0].bytes.clone().try_into().expect("a sum of 16 bits"),
+    ));
+    let celsius = 25.0 + (sum / 8.0 / 4095.0 * 3.3 - 0.76) / 0.0025;
+    assert!((38.0..42.0).contains(&celsius), "{celsius} degrees by the line of an STM32F4");
+}
+
+#[test]
 fn a_sensor_out_of_range_four_times_shuts_down() {
     let mut host = configured(|host| send!(host, config_analog_in, 0, host.pin("PC0")));
     thermistor(&mut host, 4095, 4);

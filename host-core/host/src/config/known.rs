@@ -197,7 +197,7 @@ pub const SECTIONS: &[KnownSection] = &[
         Alone,
         &[
             "kinematics max_velocity max_accel minimum_cruise_ratio square_corner_velocity max_z_velocity max_z_accel",
-            "delta_radius minimum_z_position print_radius min_angle print_width slow_ratio shoulder_radius",
+            "max_angular_velocity delta_radius minimum_z_position print_radius min_angle print_width slow_ratio shoulder_radius",
             "shoulder_height",
         ],
         "kinematics max_velocity max_accel",

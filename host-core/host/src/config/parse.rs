@@ -359,8 +359,7 @@ pub(crate) fn saved_lines(block: &str) -> Result<String, u32> {
 
 /// At most 40 characters of outside text for a message.
 pub(crate) fn shorten(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_string(),
-    }
+    let line = text.split('\n').next().unwrap_or_default();
+    let end = line.char_indices().nth(40).map_or(line.len(), |(end, _)| end);
+    if end < text.len() { format!("{}...", &text[..end]) } else { text.to_string() }
 }

@@ -49,7 +49,7 @@ impl Object for ExcludeObject {
                 let mut fields = vec![("name", Value::from(o.name.clone()))];
                 fields.extend(o.centre.clone().map(|c| ("center", c)));
                 fields.extend(o.polygon.clone().map(|p| ("polygon", p)));
-                Value::from_iter(fields)
+                Value::from_pairs(fields)
             })
             .collect();
         Some(

@@ -21,7 +21,7 @@ pub struct GcodeMacro {
 
 impl Object for GcodeMacro {
     fn status(&self, _eventtime: EventTime) -> Option<Value> {
-        Some(Value::from_iter(self.variables.borrow().iter().map(|(k, v)| (k.clone(), v.clone()))))
+        Some(Value::from_pairs(self.variables.borrow().iter().map(|(k, v)| (k.clone(), v.clone()))))
     }
 }
 

@@ -21,6 +21,7 @@ pub mod resonance_tester;
 pub mod respond;
 pub mod safe_z_home;
 pub mod save_variables;
+pub mod session_status;
 pub mod stepper_enable;
 pub mod tmc;
 pub mod tuning_tower;

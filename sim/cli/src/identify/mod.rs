@@ -22,7 +22,7 @@ use drydock_scenario::machine_file;
 use serde_json::json;
 
 use crate::run::CliResult;
-use crate::term::say;
+use crate::term::{command_line, say};
 use modes::{Modes, percents, verdict};
 
 #[derive(Args)]
@@ -88,6 +88,13 @@ struct Identified {
     cannot_tell: Vec<String>,
 }
 
+impl Identified {
+    /// Recordings were given, and none of them told anything.
+    fn is_nothing(&self) -> bool {
+        self.rows.is_empty() && self.surface.is_none() && !self.refused.is_empty()
+    }
+}
+
 pub fn identify(args: IdentifyArgs) -> CliResult {
     let mut out = Identified {
         modes: None,
@@ -122,10 +129,13 @@ pub fn identify(args: IdentifyArgs) -> CliResult {
         let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
         format!("what was fitted makes no machine: {}", list.join("; "))
     })?;
-    let text = format!("{}{}", header(), machine_file::write(&machine)?);
-    std::fs::write(&args.output, text).map_err(|e| format!("{}: {e}", args.output.display()))?;
+    // A machine of which nothing was fitted must not stand where an earlier, good one may be.
+    if !out.is_nothing() {
+        let text = format!("{}{}", header(), machine_file::write(&machine)?);
+        std::fs::write(&args.output, text).map_err(|e| format!("{}: {e}", args.output.display()))?;
+    }
     if let Some(path) = &args.report {
-        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        let command = command_line();
         std::fs::write(path, page::html(&machine, &out, &command)).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     if args.json {
@@ -133,8 +143,7 @@ pub fn identify(args: IdentifyArgs) -> CliResult {
     } else {
         show(&args, &out);
     }
-    let nothing = out.rows.is_empty() && !out.refused.is_empty();
-    Ok(if nothing { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if out.is_nothing() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 fn header() -> String {
@@ -414,7 +423,10 @@ fn show(args: &IdentifyArgs, out: &Identified) {
         }
     }
     say!("");
-    say!("machine file   {}", args.output.display());
+    match out.is_nothing() {
+        true => say!("no machine file: nothing could be fitted"),
+        false => say!("machine file   {}", args.output.display()),
+    }
     if let Some(path) = &args.report {
         say!("report         {}", path.display());
     }
@@ -478,7 +490,7 @@ fn to_json(args: &IdentifyArgs, out: &Identified) -> serde_json::Value {
         })
         .collect();
     json!({
-        "machine": args.output.display().to_string(),
+        "machine": (!out.is_nothing()).then(|| args.output.display().to_string()),
         "report": args.report.as_ref().map(|p| p.display().to_string()),
         "parameters": parameters,
         "modes": out.modes.as_ref().map(|m| json!({

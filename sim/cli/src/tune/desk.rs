@@ -11,7 +11,7 @@ use drydock_tune::{Printer, Work, report};
 
 use crate::crew::Crew;
 use crate::run::CliResult;
-use crate::term::say;
+use crate::term::{command_line, say};
 
 #[derive(Args)]
 pub struct DeskArgs {
@@ -65,7 +65,7 @@ impl DeskArgs {
     }
 
     fn put_out(&self, printer: &Printer, session: &Session) -> CliResult {
-        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        let command = command_line();
         let said = |what: &std::path::Path, e: &std::io::Error| format!("{}: {}", what.display(), io_cause(e));
         std::fs::create_dir_all(&self.out).map_err(|e| said(&self.out, &e))?;
         let save = |name: &str, text: String| {

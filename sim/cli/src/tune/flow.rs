@@ -1,15 +1,17 @@
 //! `drydock tune flow`: the highest flow of plastic that the extruder delivers, and what limits it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use drydock_scenario::memory::Overlay;
+use drydock_scenario::text::io_cause;
 use drydock_sweep::flow::{FASTEST, FlowSearch, search as search_flow};
-use drydock_tune::flow;
+use drydock_tune::{flow, report};
 
 use crate::crew::Crew;
 use crate::run::{CliResult, What};
-use crate::term::say;
+use crate::term::{command_line, say};
 
 #[derive(Args)]
 pub struct FlowArgs {
@@ -21,6 +23,9 @@ pub struct FlowArgs {
     /// Part cooling fan, percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
     fan: f64,
+    /// Where the report goes: one HTML file.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     crew: Crew,
 }
@@ -39,6 +44,10 @@ pub fn run(args: FlowArgs) -> CliResult {
     let show = |done| bar.set_position((done * 1000.0) as u64);
     let found = search_flow(&scenario, &folder, &Overlay::on_disk(), &search, show)?;
     bar.finish_and_clear();
+    if let Some(path) = &args.report {
+        let page = report::flow(&found, &format!("The flow of {}", scenario.title), &command_line());
+        std::fs::write(path, page).map_err(|e| format!("{}: {}", path.display(), io_cause(&e)))?;
+    }
     if args.crew.json {
         say!("{}", flow::to_json(&found));
     } else {

@@ -1,16 +1,18 @@
 //! `drydock tune max-accel`: the highest acceleration, speed and corner speed without lost steps.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use drydock_scenario::memory::Overlay;
+use drydock_scenario::text::io_cause;
 use drydock_sweep::limits::{self, Knob, Limit, Search};
-use drydock_tune::motion;
+use drydock_tune::{motion, report};
 use serde_json::json;
 
 use crate::crew::Crew;
 use crate::run::{CliResult, What};
-use crate::term::say;
+use crate::term::{command_line, say};
 
 #[derive(Args)]
 pub struct MaxAccelArgs {
@@ -22,6 +24,9 @@ pub struct MaxAccelArgs {
     /// Part of the limit that is kept back, percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 20.0)]
     margin: f64,
+    /// Where the report goes: one HTML file.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     crew: Crew,
 }
@@ -57,6 +62,11 @@ pub fn run(args: MaxAccelArgs) -> CliResult {
     })?;
     bar.finish_and_clear();
     let block = config_block(&limits);
+    if let Some(path) = &args.report {
+        let title = format!("The motors of {}", scenario.title);
+        let page = report::limits(&limits, 0.01 * args.margin, &block, &title, &command_line());
+        std::fs::write(path, page).map_err(|e| format!("{}: {}", path.display(), io_cause(&e)))?;
+    }
     if args.crew.json {
         say!("{}", json!({"margin_percent": args.margin, "limits": motion::to_json(&limits), "config": block}));
     } else {

@@ -1,7 +1,9 @@
-//! One stream as CSV: a line of column names, a line a row.
+//! One stream as CSV: a line of column names, a line a row. Where a column counts the header's steppers, heaters, fans..
+//! their names stand in it.
 
 use crate::codec::Value;
 use crate::error::Error;
+use crate::header::Header;
 use crate::reader::Reader;
 use std::io::{Read, Seek, Write};
 use std::ops::Range;
@@ -18,6 +20,7 @@ pub fn stream<S: Read + Seek>(
     let info = reader.stream(name)?.clone();
     let names: Vec<&str> = info.columns.iter().map(|c| c.name.as_str()).collect();
     writeln!(to, "{}", names.join(",")).map_err(io("exporting"))?;
+    let called: Vec<Vec<String>> = names.iter().map(|column| names_of(reader.header(), column)).collect();
     let mut count = 0;
     let mut line = Vec::new();
     for table in reader.tables(info.id, range.clone()) {
@@ -28,8 +31,13 @@ pub fn stream<S: Read + Seek>(
                 if i > 0 {
                     line.push(b',');
                 }
-                if let Some(value) = table.value(column, i, row) {
-                    field(&mut line, value);
+                match table.value(column, i, row) {
+                    Some(Value::Int(index)) => match usize::try_from(index).ok().and_then(|at| called[i].get(at)) {
+                        Some(name) => quoted(&mut line, name.as_bytes()),
+                        None => field(&mut line, Value::Int(index)),
+                    },
+                    Some(value) => field(&mut line, value),
+                    None => {}
                 }
             }
             line.push(b'\n');
@@ -38,6 +46,18 @@ pub fn stream<S: Read + Seek>(
         }
     }
     Ok(count)
+}
+
+/// What the numbers of a column stand for; empty where they are numbers.
+fn names_of(header: &Header, column: &str) -> Vec<String> {
+    match column {
+        "stepper" => header.steppers.iter().map(|s| s.name.clone()).collect(),
+        "heater" => header.heaters.clone(),
+        "motor" => header.motors.clone(),
+        "fan" => header.fans.clone(),
+        "mcu" => header.mcus.clone(),
+        _ => Vec::new(),
+    }
 }
 
 fn field(line: &mut Vec<u8>, value: Value) {

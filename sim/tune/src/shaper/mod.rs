@@ -9,7 +9,8 @@
 //! ```
 //! The peer's recommendation is a candidate. Another one takes its place only if it allows more acceleration on each axis
 //! that it changes, leaves less of each axis's modes in closed form, and rings less in the twin: clearly where it was
-//! searched, and on every part and in every condition where it was not.
+//! searched, and on every part and in every condition where it was not. What printer.cfg has already is a candidate as well, and
+//! needs no closed form: it has only to allow as much acceleration, and to ring less in the twin by the same rule.
 
 pub mod candidate;
 pub mod peer;
@@ -128,11 +129,40 @@ impl Answer {
         (!self.kept_peer).then(|| (better + 1.0) / (self.validation.len() as f64 + 2.0))
     }
 
+    /// What printer.cfg has now, the peer's and the choice, all seen in the twin or all predicted.
+    fn figures(&self) -> [Ringing; 3] {
+        let ranked = [&self.before, &self.peer, &self.choice];
+        let verified = ranked.iter().all(|r| r.verified.is_some());
+        ranked.map(|r| r.verified.filter(|_| verified).unwrap_or(r.predicted))
+    }
+
+    /// One sentence on what printer.cfg has now: whoever rings less with it should know.
+    fn on_what_is_there(&self) -> String {
+        let [was, _, now] = self.figures();
+        if self.before.pair == self.choice.pair {
+            return "printer.cfg has it already.".into();
+        }
+        if !self.before.accel_mm_s2().is_finite() {
+            return format!("With what printer.cfg has now, {}, it is {:.1} um.", names(&self.before), was.rms_um);
+        }
+        let allows = self.before.accel_mm_s2() >= self.choice.accel_mm_s2();
+        let remark = match (was.rms_um < now.rms_um, allows) {
+            (true, true) => ": less, though not better in every respect; it may well stay",
+            (true, false) => ": for slower prints than that it may well stay",
+            (false, _) => "",
+        };
+        format!(
+            "With what printer.cfg has now, {}, it is {:.1} um, at up to {:.0} mm/s^2 instead of {:.0}{remark}.",
+            names(&self.before),
+            was.rms_um,
+            self.before.accel_mm_s2(),
+            self.choice.accel_mm_s2(),
+        )
+    }
+
     /// One paragraph.
     pub fn explanation(&self) -> String {
-        let um = |r: &Ranked| r.verified.unwrap_or(r.predicted);
-        let (was, peer, now) = (um(&self.before), um(&self.peer), um(&self.choice));
-        let names = |r: &Ranked| format!("{} on X and {} on Y", r.pair[0].name(), r.pair[1].name());
+        let [_, peer, now] = self.figures();
         if self.kept_peer {
             let why = match self.given_up {
                 0 => "no candidate that allows more acceleration than it left clearly less ringing".to_string(),
@@ -140,20 +170,19 @@ impl Answer {
                 n => format!("{n} candidates rang clearly less on that part, but none of them on every other"),
             };
             return format!(
-                "SHAPER_CALIBRATE's own recommendation, {}, is kept: {why}. The walls of {} ring with {:.1} um rms \
-                 ({:.1} um before).",
+                "SHAPER_CALIBRATE's own recommendation, {}, is kept: {why}. The walls of {} ring with {:.1} um rms. {}",
                 names(&self.peer),
                 self.printed,
                 now.rms_um,
-                was.rms_um
+                self.on_what_is_there()
             );
         }
         let better = self.validation.iter().filter(|v| v.is_better()).count();
         format!(
             "{}: the walls of {} ring with {:.1} um rms (peak {:.1}), against {:.1} ({:.1}) with SHAPER_CALIBRATE's \
-             recommendation, {}, and {:.1} ({:.1}) before. Corners are rounded no more than with the recommendation: up to \
-             {:.0} mm/s^2 instead of {:.0}. It also rings less on {} of {} parts that it was not searched on, each printed in a \
-             condition of its own: other places, worn belts, more mass, less damping.",
+             recommendation, {}. Corners are rounded no more than with the recommendation: up to {:.0} mm/s^2 instead of \
+             {:.0}. It also rings less on {} of {} parts that it was not searched on, each printed in a condition of its own: \
+             other places, worn belts, more mass, less damping. {}",
             names(&self.choice),
             self.printed,
             now.rms_um,
@@ -161,14 +190,17 @@ impl Answer {
             peer.rms_um,
             peer.peak_um,
             names(&self.peer),
-            was.rms_um,
-            was.peak_um,
             self.choice.accel_mm_s2(),
             self.peer.accel_mm_s2(),
             better,
             self.validation.len(),
+            self.on_what_is_there()
         )
     }
+}
+
+fn names(ranked: &Ranked) -> String {
+    format!("{} on X and {} on Y", ranked.pair[0].name(), ranked.pair[1].name())
 }
 
 /// Candidates an axis that go on to the print's own moves, and how many of these go on to pairs.
@@ -210,27 +242,30 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
         Some(gcode) => Trial::of_print(gcode),
         None => Trial::search(printer),
     };
-    let before = configured(printer);
+    let now = configured(printer);
     (work.tell)("printing as it is", 0.3);
-    let Some(as_was) = trial.run(printer, &before, work)? else { return Ok(None) };
+    let Some(as_was) = trial.run(printer, &now, work)? else { return Ok(None) };
     digest.bytes(as_was.outcome.fingerprint.as_bytes());
     let path = Path::of(&mut as_was.reader()?)?;
     let scv_mm_s = printer.number("printer", "square_corner_velocity").unwrap_or(5.0);
     let search = Search { printer, path, scv_mm_s, work };
     let times = search.times(&trial)?;
     let rank = |pair: &[Shaper; 2]| search.rank(pair);
-    let before = Ranked { verified: Some(ringing(&as_was)?), ..rank(&before) };
     let peers = rank(&peer.shapers);
     (work.tell)("screening", 0.42);
     let screened = [0, 1].map(|axis| screen(&printer.machine.modes, axis, scv_mm_s));
     let pairs = search.pairs(&screened, &peers)?;
     let points = points(&screened, &times);
 
-    // Printed in the twin: the peer's, and the best few, each with the modes where they are, lower and higher.
+    // Printed in the twin: the peer's, the best few, and what printer.cfg has, each with the modes where they are, lower
+    // and higher.
     let mut printed = vec![peers];
     let better = |r: &&Ranked| r.predicted.rms_um <= WORTH * printed[0].predicted.rms_um;
     let better: Vec<Ranked> = pairs.iter().filter(better).take(VERIFIED).cloned().collect();
     printed.extend(better);
+    if printed.iter().all(|r| r.pair != now) {
+        printed.push(rank(&now));
+    }
     let states = SPREAD.map(|by| trial.clone().softened(printer, [by; 3], 1.0));
     let jobs: Vec<(&Ranked, &Trial)> = printed.iter().flat_map(|r| states.iter().map(move |s| (r, s))).collect();
     let seen = work.each("printing the best few", (0.5, 0.7), &jobs, |(ranked, trial)| {
@@ -242,7 +277,11 @@ pub fn with_peer(printer: &Printer, options: &Options, peer: &Peer, work: &Work)
         seen.iter().for_each(|(_, fingerprint)| digest.bytes(fingerprint.as_bytes()));
         ranked.verified = Some(Ringing::mean(seen.iter().map(|(ringing, _)| *ringing)));
     }
-    let promising = promising(&printed);
+    let before = printed.iter().find(|r| r.pair == now).cloned().expect("it is among the printed");
+    // What is there already changes nothing: it only has to allow as much, and to ring less wherever it is tried.
+    let allows = |r: &Ranked| (0..2).all(|axis| r.max_accel_mm_s2[axis] >= printed[0].max_accel_mm_s2[axis]);
+    let mut promising = promising(&printed);
+    promising.retain(|i| printed[*i].pair != now || allows(&printed[*i]));
     let mut chosen = 0;
     let mut validation = Vec::new();
     let others = Trial::others(printer);

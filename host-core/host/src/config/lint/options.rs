@@ -52,6 +52,7 @@ pub(super) fn unsupported_sections(view: &View<'_>, out: &mut Findings) {
 }
 
 pub(super) fn required_options(view: &View<'_>, out: &mut Findings) {
+    let is_rotary = matches!(view.text("printer", "kinematics"), Some("polar" | "rotary_delta" | "winch"));
     for section in view.sections() {
         let Some(kind) = known_section(&section.name) else { continue };
         for option in kind.required.split_whitespace() {
@@ -60,7 +61,9 @@ pub(super) fn required_options(view: &View<'_>, out: &mut Findings) {
                 "kinematics" => false,
                 "max_velocity" | "max_accel" => view.text("printer", "kinematics") == Some("none"),
                 // An extruder that shares a heater, or a motor set up as [extruder_stepper].
-                "step_pin" | "dir_pin" | "rotation_distance" | "microsteps" => !has_motor(section),
+                "step_pin" | "dir_pin" | "microsteps" => !has_motor(section),
+                // What turns has an angle in place of a distance.
+                "rotation_distance" => !has_motor(section) || (is_rotary && section.option("gear_ratio").is_some()),
                 _ => false,
             };
             if !spared && section.option(option).is_none() {

@@ -58,6 +58,9 @@ impl Family {
                 let line = pin.strip_prefix("gpiochip").and_then(|p| p.split_once("/gpio"));
                 line.is_some_and(|(chip, line)| number(chip).is_some() && number(line).is_some())
                     || prefixed("gpio", 999)
+                    || pin.strip_prefix("gpio").and_then(|p| p.split_once('_')).is_some_and(|(port, line)| {
+                        number(port).is_some_and(|p| p <= 3) && number(line).is_some_and(|l| l <= 31)
+                    })
                     || prefixed("analog", 9)
                     || pin.starts_with("pwmchip")
             }
@@ -111,7 +114,8 @@ fn uses<'c>(view: &View<'c>) -> (Vec<Use<'c>>, Vec<(&'c RawSection, &'c RawOptio
 }
 
 fn is_pin_option(name: &str) -> bool {
-    name == "pin" || name == "pins" || name == "select_pins" || name.ends_with("_pin")
+    let range = name.starts_with("analog_range_");
+    name == "pin" || name == "pins" || name == "select_pins" || name.ends_with("_pin") && !range
 }
 
 /// Aliases of `[board_pins]`: (chip, alias) to the pin.
@@ -201,10 +205,13 @@ fn may_share(a: &Use<'_>, b: &Use<'_>) -> bool {
     let same_option = name == b.option.name;
     let bus = name.starts_with("spi_software_") || name.starts_with("i2c_software_");
     let uart = ["uart_pin", "tx_pin", "select_pins", "enable_pin"].contains(&name);
+    // Buttons on one analog input are told apart by their voltages.
+    let is_analog = |u: &Use<'_>| u.section.option(&format!("analog_range_{}", u.option.name)).is_some();
+    let ladder = is_analog(a) && is_analog(b);
     let chain = name == "cs_pin" && a.section.option("chain_position").is_some();
     let letters = |s: &str| s.trim_end_matches(|c: char| c.is_ascii_digit()).to_string();
     let same_rail = name == "endstop_pin" && letters(&a.section.name) == letters(&b.section.name);
-    (same_option && (uart || chain || same_rail)) || (bus && b.option.name.contains("_software_"))
+    ladder || (same_option && (uart || chain || same_rail)) || (bus && b.option.name.contains("_software_"))
 }
 
 pub(super) fn used_twice(view: &View<'_>, out: &mut Findings) {
@@ -252,6 +259,7 @@ mod tests {
             (Family::Avr, "PH4", "PH9"),
             (Family::Sam, "PB31", "PB32"),
             (Family::Linux, "gpiochip0/gpio25", "PA1"),
+            (Family::Linux, "gpio1_28", "gpio4_1"),
         ] {
             assert!(family.has_pin(good), "{good}");
             assert!(!family.has_pin(bad), "{bad}");

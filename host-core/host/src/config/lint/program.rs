@@ -182,7 +182,14 @@ impl<'c> Checker<'c> {
             "SET_HEATER_TEMPERATURE" if command.get("HEATER") == Some("extruder") => {
                 self.target = command.float("TARGET").or(0.0).unwrap_or(0.0);
             }
-            "G2" | "G3" | "RESTORE_GCODE_STATE" | "T0" | "T1" => self.position = [None; 4],
+            "G2" | "G3" | "RESTORE_GCODE_STATE" | "T0" | "T1" => {
+                self.position = [None; 4];
+                if name.starts_with('G') && command.has("R") {
+                    let message = format!("{name} does not support R moves");
+                    let help = "let the slicer write arcs with their centre, I and J, or no arcs".to_string();
+                    self.report(Error, "program-arc-radius", name, message, help);
+                }
+            }
             _ => {}
         }
         match self.commands.lookup(name) {

@@ -61,7 +61,7 @@ impl Object for TmcDriver {
     fn status(&self, _eventtime: EventTime) -> Option<Value> {
         let fields = self.status.get().zip(self.model.register("DRV_STATUS")).map(|(value, register)| {
             let fields = self.model.fields.iter().flat_map(|group| group.iter()).filter(|f| f.register == register);
-            Value::from_iter(fields.map(|f| (f.name, Value::from(f.get(value)))).filter(|(_, v)| *v != Value::from(0)))
+            Value::from_pairs(fields.map(|f| (f.name, Value::from(f.get(value)))).filter(|(_, v)| *v != Value::from(0)))
         });
         let (run, hold) = self.current_a();
         Some(minijinja::context! {
