@@ -110,6 +110,7 @@ pub(crate) struct Frame {
     per_s: f64,
     slow: f64,
     drive_mm_s: [f64; 3],
+    command_mm_s: [f64; 3],
     quiet: bool,
     /// Displacement of the nozzle relative to the bed, mm.
     pub(crate) displacement_mm: [f64; 3],
@@ -118,15 +119,15 @@ pub(crate) struct Frame {
     modal_bed: [f64; 3],
     /// Drive acceleration in the last tick, mm/s^2.
     base: [f64; 3],
-    /// The same, slowed by the belts: what the rigid part of the load pulls with.
-    slow_base: [f64; 3],
+    /// Acceleration that the command asks of the drive, slowed once and twice, mm/s^2.
+    command: [[f64; 3]; 2],
 }
 
 /// Below these a mode counts as still: a hundredth of a nanometre.
 const STILL_MM: f64 = 1e-8;
 const STILL_MM_S: f64 = 1e-5;
-/// Belts pass the pull of the rigidly carried mass to the rotor with about this lag (assumed; 53 Hz).
-const BELT_LAG_S: f64 = 3e-3;
+/// Belts pass the pull of the rigidly carried mass to the rotor with about this lag (assumed).
+const LOAD_LAG_S: f64 = 2e-3;
 
 fn apply(m: &[[f64; 3]; 3], v: &[f64; 3]) -> [f64; 3] {
     core::array::from_fn(|i| m[i][0] * v[0] + m[i][1] * v[1] + m[i][2] * v[2])
@@ -140,14 +141,15 @@ impl Frame {
             rigid_bed: [[0.0; 3]; 3],
             rigid: [[0.0; 3]; 3],
             per_s: 1.0 / tick_s,
-            slow: tick_s / (BELT_LAG_S + tick_s),
+            slow: tick_s / (0.5 * LOAD_LAG_S + tick_s),
             drive_mm_s: [0.0; 3],
+            command_mm_s: [0.0; 3],
             quiet: true,
             displacement_mm: [0.0; 3],
             modal_head: [0.0; 3],
             modal_bed: [0.0; 3],
             base: [0.0; 3],
-            slow_base: [0.0; 3],
+            command: [[0.0; 3]; 2],
         };
         for axis in 0..3 {
             let carried = if axis == 1 && bed_moves_y { &mut frame.rigid_bed } else { &mut frame.rigid_head };
@@ -178,11 +180,11 @@ impl Frame {
         frame
     }
 
-    /// One tick in which the drives moved with `drive_mm_s`.
+    /// One tick in which the drives moved with `drive_mm_s` and were asked for `command_mm_s`.
     #[inline]
-    pub(crate) fn tick(&mut self, drive_mm_s: [f64; 3]) {
+    pub(crate) fn tick(&mut self, drive_mm_s: [f64; 3], command_mm_s: [f64; 3]) {
         let jump: [f64; 3] = core::array::from_fn(|i| drive_mm_s[i] - self.drive_mm_s[i]);
-        let shaken = jump != [0.0; 3];
+        let shaken = jump != [0.0; 3] || command_mm_s != self.command_mm_s;
         if self.quiet && !shaken {
             return;
         }
@@ -216,18 +218,21 @@ impl Frame {
         let mut slow_moves = false;
         for (i, jump) in jump.into_iter().enumerate() {
             self.base[i] = jump * per_s;
-            self.slow_base[i] += (self.base[i] - self.slow_base[i]) * slow;
-            slow_moves |= self.slow_base[i].abs() > 1e-3;
+            let asked = (command_mm_s[i] - self.command_mm_s[i]) * per_s;
+            self.command[0][i] += (asked - self.command[0][i]) * slow;
+            self.command[1][i] += (self.command[0][i] - self.command[1][i]) * slow;
+            slow_moves |= self.command[0][i].abs() + self.command[1][i].abs() > 1e-3;
         }
+        self.command_mm_s = command_mm_s;
         if !slow_moves && !shaken {
-            self.slow_base = [0.0; 3];
+            self.command = [[0.0; 3]; 2];
         }
         self.quiet = quiet && !slow_moves && !shaken;
     }
 
     /// Nothing moves and nothing will by itself.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet && self.drive_mm_s == [0.0; 3]
+        self.quiet && self.drive_mm_s == [0.0; 3] && self.command_mm_s == [0.0; 3]
     }
 
     /// Velocity of the drives in the last tick, mm/s.
@@ -250,8 +255,20 @@ impl Frame {
     /// Acceleration by which the moving masses pull at the drives, mm/s^2.
     #[inline]
     pub(crate) fn load_mm_s2(&self) -> [f64; 3] {
-        let rigid = apply(&self.rigid, &self.slow_base);
+        let rigid = self.rigid_mm_s2();
         core::array::from_fn(|i| rigid[i] + self.modal_head[i] + self.modal_bed[i])
+    }
+
+    /// The part of it by what is carried rigidly, mm/s^2.
+    #[inline]
+    pub(crate) fn rigid_mm_s2(&self) -> [f64; 3] {
+        self.rigidly(&self.command[1])
+    }
+
+    /// What is carried rigidly of an acceleration of the drives.
+    #[inline]
+    pub(crate) fn rigidly(&self, drive_mm_s2: &[f64; 3]) -> [f64; 3] {
+        apply(&self.rigid, drive_mm_s2)
     }
 
     pub(crate) fn fold(&self, f: &mut impl FnMut(u64)) {
@@ -259,7 +276,7 @@ impl Frame {
             f(m.q_mm.to_bits());
             f(m.v_mm_s.to_bits());
         }
-        for v in [self.drive_mm_s, self.base, self.slow_base] {
+        for v in [self.drive_mm_s, self.command_mm_s, self.base, self.command[0], self.command[1]] {
             v.iter().for_each(|x| f(x.to_bits()));
         }
     }
@@ -278,6 +295,11 @@ mod tests {
         Frame::new(&[Mode::along(0, HZ, DAMPING, 1.0)], false, TICK_S)
     }
 
+    /// One tick of a drive that follows its command.
+    fn moved(f: &mut Frame, mm_s: [f64; 3]) {
+        f.tick(mm_s, mm_s);
+    }
+
     /// A velocity jump, then the decay: maxima give frequency and logarithmic decrement.
     #[test]
     fn planted_mode_comes_back_from_its_decay() {
@@ -285,7 +307,7 @@ mod tests {
         let mut x = [0.0; 3];
         let mut peaks = alloc::vec::Vec::new();
         for n in 0..3000 {
-            f.tick([10.0, 0.0, 0.0]);
+            moved(&mut f, [10.0, 0.0, 0.0]);
             x = [x[1], x[2], f.displacement_mm[0]];
             if n > 2 && x[1] > x[0] && x[1] >= x[2] {
                 // Parabola through three points.
@@ -322,7 +344,7 @@ mod tests {
             let count = (waves / hz / TICK_S).round() as i32;
             let (mut re, mut im) = (0.0, 0.0);
             for n in 0..settle + count {
-                f.tick([(at(n + 1) - at(n)) / TICK_S, 0.0, 0.0]);
+                moved(&mut f, [(at(n + 1) - at(n)) / TICK_S, 0.0, 0.0]);
                 if n >= settle {
                     let phase = w * f64::from(n + 1) * TICK_S;
                     let tool = at(n + 1) + f.displacement_mm[0];
@@ -375,7 +397,7 @@ mod tests {
                 heat += 0.5 * h * c * (v * v + ve * ve);
                 (q, v) = (qe, ve);
             }
-            f.tick([drive, 0.0, 0.0]);
+            moved(&mut f, [drive, 0.0, 0.0]);
             (q0, v0) = (f.modes[0].q_mm, f.modes[0].v_mm_s);
             assert!((q - q0).abs() < 1e-9 && (v - v0).abs() < 1e-6);
             let stored = 0.5 * w2 * q0 * q0 + 0.5 * (v0 + drive) * (v0 + drive);
@@ -391,7 +413,7 @@ mod tests {
         let mut f = Frame::new(&[Mode::along(0, HZ, 0.0, 1.0)], false, TICK_S);
         let (mut low, mut high) = (0.0f64, 0.0f64);
         for n in 1..2000 {
-            f.tick([1000.0 * TICK_S * f64::from(n), 0.0, 0.0]);
+            moved(&mut f, [1000.0 * TICK_S * f64::from(n), 0.0, 0.0]);
             low = low.min(f.displacement_mm[0]);
             high = high.max(f.displacement_mm[0]);
         }
@@ -403,12 +425,12 @@ mod tests {
     #[test]
     fn at_rest_it_stays_at_rest() {
         let mut f = frame();
-        f.tick([0.0; 3]);
+        moved(&mut f, [0.0; 3]);
         assert!(f.is_quiet());
-        f.tick([5.0, 0.0, 0.0]);
+        moved(&mut f, [5.0, 0.0, 0.0]);
         assert!(!f.is_quiet());
         for _ in 0..200_000 {
-            f.tick([0.0; 3]);
+            moved(&mut f, [0.0; 3]);
         }
         assert!(f.is_quiet() && f.displacement_mm == [0.0; 3]);
     }
@@ -448,7 +470,7 @@ mod tests {
         let ticks = (end_s / TICK_S).ceil() + 1.0;
         for n in 0..ticks as u32 {
             let t = f64::from(n) * TICK_S;
-            f.tick([(position(t + TICK_S) - position(t)) / TICK_S, 0.0, 0.0]);
+            moved(&mut f, [(position(t + TICK_S) - position(t)) / TICK_S, 0.0, 0.0]);
         }
         let (w, wd) = (TAU * hz, TAU * hz * (1.0 - damping * damping).sqrt());
         let (q, v) = (f.modes[0].q_mm, f.modes[0].v_mm_s);

@@ -92,18 +92,19 @@ impl Mechanics {
     #[inline]
     pub(crate) fn tick(&mut self, end_ns: u64, tell: &mut impl FnMut(EventKind)) -> bool {
         let mut awake = false;
-        let mut rails_mm = self.bare_rails_mm;
+        let (mut rails_mm, mut command_mm_s) = (self.bare_rails_mm, [0.0; 3]);
         for (motor, (rail, share)) in self.motors.iter_mut().zip(&self.rail_share) {
             if !motor.resting {
                 awake = true;
                 motor.tick(end_ns, self.tick_s);
+                command_mm_s[*rail] += motor.command_mm_s() * share;
             }
             rails_mm[*rail] += motor.rail_mm() * share;
         }
         if awake {
             self.watch_slips(tell);
         }
-        self.follow_rails(rails_mm);
+        self.follow_rails(rails_mm, command_mm_s);
         self.feel(tell);
         awake || !self.frame.is_quiet() || self.pushed
     }
@@ -119,7 +120,7 @@ impl Mechanics {
     }
 
     #[inline]
-    fn follow_rails(&mut self, rails_mm: [f64; 3]) {
+    fn follow_rails(&mut self, rails_mm: [f64; 3], mut command_mm_s: [f64; 3]) {
         let per_s = self.per_s;
         let mut drive_mm_s = [0.0; 3];
         self.rails_mm_s = core::array::from_fn(|i| (rails_mm[i] - self.rails_mm[i]) * per_s);
@@ -131,7 +132,10 @@ impl Mechanics {
                 self.drive_mm = now;
             }
         }
-        self.frame.tick(drive_mm_s);
+        if command_mm_s != [0.0; 3] {
+            command_mm_s = self.maps.nozzle_speed(self.rails_mm, self.drive_mm, command_mm_s);
+        }
+        self.frame.tick(drive_mm_s, command_mm_s);
     }
 
     /// Hands the forces of this tick to the motors.
@@ -149,6 +153,9 @@ impl Mechanics {
                 }
             }
             self.loaded = !quiet;
+            if self.motors.iter().any(|m| m.slips()) {
+                self.carry();
+            }
         }
         let push: [f64; 3] = core::array::from_fn(|i| self.nozzle_push_n[i] + self.end_push_n[i]);
         let pushes = push != [0.0; 3];
@@ -161,6 +168,24 @@ impl Mechanics {
                 }
             }
             self.pushed = pushes;
+        }
+    }
+
+    /// Tells motors that slip what they carry.
+    #[inline(never)]
+    fn carry(&mut self) {
+        let (rails_mm, at_mm) = (self.rails_mm, self.drive_mm);
+        let pulls = |a: [f64; 3]| {
+            let force = core::array::from_fn(|i| self.mass_kg[i] * a[i]);
+            self.maps.rail_forces(rails_mm, at_mm, force)
+        };
+        let rigid = pulls(self.frame.rigid_mm_s2());
+        for (motor, (rail, share)) in self.motors.iter_mut().zip(&self.rail_share) {
+            if motor.slips() && *share > 0.0 {
+                let alone = core::array::from_fn(|i| f64::from(u8::from(i == *rail)));
+                let follows = self.frame.rigidly(&self.maps.nozzle_speed(rails_mm, at_mm, alone));
+                motor.carry(pulls(follows)[*rail].max(0.0) * share, rigid[*rail] * share * 1e-3);
+            }
         }
     }
 

@@ -40,7 +40,17 @@ fn run(state: &mut MotorState, ns: impl Fn(u64) -> u64, ticks: u64, mut each: im
 }
 
 fn at_rest(lag_mm: f64) -> Moving {
-    Moving { lag_mm, speed_mm_s: 0.0, rate_mm_s: 0.0, load_n: 0.0, balance_rad: 0.0, push_n: 0.0, stuck: false }
+    Moving {
+        lag_mm,
+        speed_mm_s: 0.0,
+        rate_mm_s: 0.0,
+        asked_mm_s: 0.0,
+        load_n: 0.0,
+        balance_rad: 0.0,
+        push_n: 0.0,
+        carried_kg: 0.0,
+        stuck: false,
+    }
 }
 
 fn on(motor: &Motor) -> MotorState {

@@ -52,6 +52,15 @@ impl Pulses {
     }
 }
 
+/// A motor pulled out of step, until it swings about a place again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slip {
+    on: bool,
+    /// What it carries rigidly, kg, and the part of its load by that, N.
+    carried_kg: f64,
+    carried_n: f64,
+}
+
 /// A motor at work.
 #[derive(Clone, Debug)]
 pub(crate) struct MotorState {
@@ -64,6 +73,9 @@ pub(crate) struct MotorState {
     pub(crate) resting: bool,
     /// Command at the last tick, ripple included, mm.
     command_mm: f64,
+    /// The same without ripple, mm, and its speed in the last tick.
+    asked_mm: f64,
+    asked_mm_s: f64,
     /// Position at the last tick, mm.
     pub(crate) at_mm: f64,
     speed_mm_s: f64,
@@ -76,6 +88,9 @@ pub(crate) struct MotorState {
     balance_rad: f64,
     /// Hard contact, N.
     pub(crate) push_n: f64,
+    slip: Slip,
+    /// Speed when it was last within a quarter turn of its field, mm/s.
+    held_mm_s: f64,
 }
 
 impl MotorState {
@@ -98,6 +113,8 @@ impl MotorState {
             stalled: false,
             resting: true,
             command_mm: origin_mm,
+            asked_mm: origin_mm,
+            asked_mm_s: 0.0,
             at_mm: origin_mm,
             speed_mm_s: 0.0,
             periods: 0,
@@ -105,6 +122,8 @@ impl MotorState {
             load_n: 0.0,
             balance_rad: 0.0,
             push_n: 0.0,
+            slip: Slip::default(),
+            held_mm_s: 0.0,
         }
     }
 
@@ -113,8 +132,26 @@ impl MotorState {
     pub(crate) fn set_load(&mut self, load_n: f64) {
         if let Some(law) = &self.law {
             self.load_n = load_n;
-            self.balance_rad = arc_sine(load_n * law.per_force);
+            let speed_mm_s = self.asked_mm_s.abs();
+            let part = if speed_mm_s <= law.flat_mm_s { load_n * law.per_force } else { load_n / law.pull_out_at(speed_mm_s) };
+            self.balance_rad = arc_sine(part);
         }
+    }
+
+    /// Tells a motor that slips what it carries rigidly, kg, and the part of its load by that, N.
+    pub(crate) fn carry(&mut self, carried_kg: f64, carried_n: f64) {
+        let Some(law) = &self.law else { return };
+        if self.slip.carried_kg == 0.0 && carried_kg > 0.0 && !self.stalled {
+            // The rotor left alone; from here on both go with one speed.
+            let sum_kg = law.inertia_kg + carried_kg;
+            self.speed_mm_s = (law.inertia_kg * self.speed_mm_s + carried_kg * self.held_mm_s) / sum_kg;
+        }
+        (self.slip.carried_kg, self.slip.carried_n) = (carried_kg, carried_n);
+    }
+
+    /// Whether it is pulled out of step.
+    pub(crate) fn slips(&self) -> bool {
+        self.slip.on
     }
 
     /// One step pulse.
@@ -133,6 +170,12 @@ impl MotorState {
     /// Where the pulses say that it is, mm.
     pub(crate) fn commanded_mm(&self) -> f64 {
         self.pulses.origin_mm + self.pulses.count as f64 * self.pulses.step_mm
+    }
+
+    /// Speed that the command asked for in the last tick, of a motor that can follow it, mm/s.
+    #[inline]
+    pub(crate) fn command_mm_s(&self) -> f64 {
+        if self.enabled && !self.stalled { self.asked_mm_s } else { 0.0 }
     }
 
     pub(crate) fn lost_full_steps(&self) -> i64 {
@@ -167,12 +210,15 @@ impl MotorState {
         }
         self.enabled = on;
         self.resting = false;
+        self.slip = Slip::default();
     }
 
     /// One tick, which ends at `end_ns` and lasts `tick_s`.
     #[inline]
     pub(crate) fn tick(&mut self, end_ns: u64, tick_s: f64) {
         let mut command_mm = self.pulses.command_mm(end_ns);
+        self.asked_mm_s = (command_mm - self.asked_mm) / tick_s;
+        self.asked_mm = command_mm;
         let Some(law) = &self.law else {
             if self.enabled && !self.stalled {
                 self.speed_mm_s = (command_mm - self.command_mm) / tick_s;
@@ -190,11 +236,14 @@ impl MotorState {
             lag_mm: self.at_mm - before_mm - self.periods as f64 * law.period_mm,
             speed_mm_s: self.speed_mm_s,
             rate_mm_s,
-            load_n: self.load_n,
+            asked_mm_s: self.asked_mm_s,
+            load_n: self.load_n - self.slip.carried_n,
             balance_rad: self.balance_rad,
             push_n: self.push_n,
+            carried_kg: self.slip.carried_kg,
             stuck: false,
         };
+        let ahead_mm_s = self.speed_mm_s - rate_mm_s;
         if self.stalled {
             rotor.lag_mm -= rate_mm_s * tick_s;
             rotor.speed_mm_s = 0.0;
@@ -212,14 +261,23 @@ impl MotorState {
             while rotor.lag_mm - bias > half {
                 rotor.lag_mm -= law.period_mm;
                 self.periods += 1;
+                self.slip.on = true;
             }
             while rotor.lag_mm - bias < -half {
                 rotor.lag_mm += law.period_mm;
                 self.periods -= 1;
+                self.slip.on = true;
+            }
+            if (rotor.lag_mm - bias).abs() < 0.5 * half {
+                self.held_mm_s = rotor.speed_mm_s;
+                // Where it turns round all energy is in the field: what it carries goes its own way again.
+                if self.slip.on && (rotor.stuck || ahead_mm_s * (rotor.speed_mm_s - rate_mm_s) <= 0.0) {
+                    self.slip = Slip::default();
+                }
             }
         }
         self.at_mm = command_mm + self.periods as f64 * law.period_mm + rotor.lag_mm;
-        let still = rotor.stuck || (rotor.speed_mm_s.abs() < STILL_MM_S && rotor.lag_mm.abs() < STILL_MM);
+        let still = !self.slip.on && rotor.stuck || (rotor.speed_mm_s.abs() < STILL_MM_S && rotor.lag_mm.abs() < STILL_MM);
         // Near its place it stays there whatever the load does; far off, it may be the load that holds it.
         let near = rotor.lag_mm.abs() * law.turns_mm + self.balance_rad.abs() * (1.0 / core::f64::consts::TAU) < 0.2;
         if still && (near || !self.enabled) && rate_mm_s == 0.0 && self.push_n == 0.0 && self.pulses.is_done(end_ns) {
@@ -233,15 +291,21 @@ impl MotorState {
         f(self.pulses.last_ns);
         f(self.pulses.interval_ns);
         f(self.periods as u64);
-        f(u64::from(self.enabled) | u64::from(self.stalled) << 1 | u64::from(self.resting) << 2);
+        let flags = [self.enabled, self.stalled, self.resting, self.slip.on];
+        f(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u64::from(*flag)));
         for x in [
             self.pulses.direction,
             self.command_mm,
+            self.asked_mm,
+            self.asked_mm_s,
             self.at_mm,
             self.speed_mm_s,
             self.belt_mm,
             self.load_n,
             self.push_n,
+            self.slip.carried_kg,
+            self.slip.carried_n,
+            self.held_mm_s,
         ] {
             f(x.to_bits());
         }

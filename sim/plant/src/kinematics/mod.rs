@@ -37,6 +37,8 @@ pub trait Maps {
     fn forward(&self, rails_mm: [f64; 3]) -> Option<[f64; 3]>;
     /// Rail positions for a nozzle position; `None` out of reach.
     fn inverse(&self, nozzle_mm: [f64; 3]) -> Option<[f64; 3]>;
+    /// What speeds of the rails are at the nozzle: the Jacobian of `forward`, there.
+    fn nozzle_speed(&self, rails_mm: [f64; 3], nozzle_mm: [f64; 3], rails_mm_s: [f64; 3]) -> [f64; 3];
     /// What a force on the nozzle is on the rails: the transposed Jacobian of `forward`, there.
     fn rail_forces(&self, rails_mm: [f64; 3], nozzle_mm: [f64; 3], force_n: [f64; 3]) -> [f64; 3];
 }
