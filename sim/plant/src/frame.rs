@@ -108,10 +108,11 @@ pub(crate) struct Frame {
     rigid_bed: [[f64; 3]; 3],
     rigid: [[f64; 3]; 3],
     per_s: f64,
-    slow: f64,
     drive_mm_s: [f64; 3],
     command_mm_s: [f64; 3],
     quiet: bool,
+    /// The command moves, or its acceleration has not died away.
+    pulls: bool,
     /// Displacement of the nozzle relative to the bed, mm.
     pub(crate) displacement_mm: [f64; 3],
     /// Spring and damper acceleration of the modes, head and bed, mm/s^2.
@@ -126,8 +127,11 @@ pub(crate) struct Frame {
 /// Below these a mode counts as still: a hundredth of a nanometre.
 const STILL_MM: f64 = 1e-8;
 const STILL_MM_S: f64 = 1e-5;
-/// Belts pass the pull of the rigidly carried mass to the rotor with about this lag (assumed).
-const LOAD_LAG_S: f64 = 2e-3;
+/// How often the command is looked at.
+pub(crate) const LOOK_S: f64 = 1e-3;
+/// Lag of each of the two filters of its acceleration. With half a look before and half a look behind, belts pass the pull of the
+/// rigidly carried mass to the rotor 2 ms late (assumed).
+const LAG_S: f64 = 0.5e-3;
 
 fn apply(m: &[[f64; 3]; 3], v: &[f64; 3]) -> [f64; 3] {
     core::array::from_fn(|i| m[i][0] * v[0] + m[i][1] * v[1] + m[i][2] * v[2])
@@ -141,10 +145,10 @@ impl Frame {
             rigid_bed: [[0.0; 3]; 3],
             rigid: [[0.0; 3]; 3],
             per_s: 1.0 / tick_s,
-            slow: tick_s / (0.5 * LOAD_LAG_S + tick_s),
             drive_mm_s: [0.0; 3],
             command_mm_s: [0.0; 3],
             quiet: true,
+            pulls: false,
             displacement_mm: [0.0; 3],
             modal_head: [0.0; 3],
             modal_bed: [0.0; 3],
@@ -180,11 +184,27 @@ impl Frame {
         frame
     }
 
-    /// One tick in which the drives moved with `drive_mm_s` and were asked for `command_mm_s`.
+    /// The drives were asked for `mm_s` on the whole since the last look, `look_s` ago.
+    pub(crate) fn look(&mut self, mm_s: [f64; 3], look_s: f64) {
+        let share = look_s / (LAG_S + look_s);
+        self.pulls = mm_s != [0.0; 3];
+        for (i, mm_s) in mm_s.into_iter().enumerate() {
+            let asked = (mm_s - self.command_mm_s[i]) / look_s;
+            self.command[0][i] += (asked - self.command[0][i]) * share;
+            self.command[1][i] += (self.command[0][i] - self.command[1][i]) * share;
+            self.pulls |= self.command[0][i].abs() + self.command[1][i].abs() > 1e-3;
+        }
+        self.command_mm_s = mm_s;
+        if !self.pulls {
+            self.command = [[0.0; 3]; 2];
+        }
+    }
+
+    /// One tick in which the drives moved with `drive_mm_s`.
     #[inline]
-    pub(crate) fn tick(&mut self, drive_mm_s: [f64; 3], command_mm_s: [f64; 3]) {
+    pub(crate) fn tick(&mut self, drive_mm_s: [f64; 3]) {
         let jump: [f64; 3] = core::array::from_fn(|i| drive_mm_s[i] - self.drive_mm_s[i]);
-        let shaken = jump != [0.0; 3] || command_mm_s != self.command_mm_s;
+        let shaken = jump != [0.0; 3];
         if self.quiet && !shaken {
             return;
         }
@@ -214,25 +234,13 @@ impl Frame {
             }
         }
         (self.displacement_mm, self.modal_head, self.modal_bed) = (displacement, head, bed);
-        let (per_s, slow) = (self.per_s, self.slow);
-        let mut slow_moves = false;
-        for (i, jump) in jump.into_iter().enumerate() {
-            self.base[i] = jump * per_s;
-            let asked = (command_mm_s[i] - self.command_mm_s[i]) * per_s;
-            self.command[0][i] += (asked - self.command[0][i]) * slow;
-            self.command[1][i] += (self.command[0][i] - self.command[1][i]) * slow;
-            slow_moves |= self.command[0][i].abs() + self.command[1][i].abs() > 1e-3;
-        }
-        self.command_mm_s = command_mm_s;
-        if !slow_moves && !shaken {
-            self.command = [[0.0; 3]; 2];
-        }
-        self.quiet = quiet && !slow_moves && !shaken;
+        self.base = jump.map(|jump| jump * self.per_s);
+        self.quiet = quiet && !shaken;
     }
 
     /// Nothing moves and nothing will by itself.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet && self.drive_mm_s == [0.0; 3] && self.command_mm_s == [0.0; 3]
+        self.quiet && !self.pulls && self.drive_mm_s == [0.0; 3]
     }
 
     /// Velocity of the drives in the last tick, mm/s.
@@ -295,11 +303,6 @@ mod tests {
         Frame::new(&[Mode::along(0, HZ, DAMPING, 1.0)], false, TICK_S)
     }
 
-    /// One tick of a drive that follows its command.
-    fn moved(f: &mut Frame, mm_s: [f64; 3]) {
-        f.tick(mm_s, mm_s);
-    }
-
     /// A velocity jump, then the decay: maxima give frequency and logarithmic decrement.
     #[test]
     fn planted_mode_comes_back_from_its_decay() {
@@ -307,7 +310,7 @@ mod tests {
         let mut x = [0.0; 3];
         let mut peaks = alloc::vec::Vec::new();
         for n in 0..3000 {
-            moved(&mut f, [10.0, 0.0, 0.0]);
+            f.tick([10.0, 0.0, 0.0]);
             x = [x[1], x[2], f.displacement_mm[0]];
             if n > 2 && x[1] > x[0] && x[1] >= x[2] {
                 // Parabola through three points.
@@ -344,7 +347,7 @@ mod tests {
             let count = (waves / hz / TICK_S).round() as i32;
             let (mut re, mut im) = (0.0, 0.0);
             for n in 0..settle + count {
-                moved(&mut f, [(at(n + 1) - at(n)) / TICK_S, 0.0, 0.0]);
+                f.tick([(at(n + 1) - at(n)) / TICK_S, 0.0, 0.0]);
                 if n >= settle {
                     let phase = w * f64::from(n + 1) * TICK_S;
                     let tool = at(n + 1) + f.displacement_mm[0];
@@ -397,7 +400,7 @@ mod tests {
                 heat += 0.5 * h * c * (v * v + ve * ve);
                 (q, v) = (qe, ve);
             }
-            moved(&mut f, [drive, 0.0, 0.0]);
+            f.tick([drive, 0.0, 0.0]);
             (q0, v0) = (f.modes[0].q_mm, f.modes[0].v_mm_s);
             assert!((q - q0).abs() < 1e-9 && (v - v0).abs() < 1e-6);
             let stored = 0.5 * w2 * q0 * q0 + 0.5 * (v0 + drive) * (v0 + drive);
@@ -413,7 +416,7 @@ mod tests {
         let mut f = Frame::new(&[Mode::along(0, HZ, 0.0, 1.0)], false, TICK_S);
         let (mut low, mut high) = (0.0f64, 0.0f64);
         for n in 1..2000 {
-            moved(&mut f, [1000.0 * TICK_S * f64::from(n), 0.0, 0.0]);
+            f.tick([1000.0 * TICK_S * f64::from(n), 0.0, 0.0]);
             low = low.min(f.displacement_mm[0]);
             high = high.max(f.displacement_mm[0]);
         }
@@ -425,12 +428,12 @@ mod tests {
     #[test]
     fn at_rest_it_stays_at_rest() {
         let mut f = frame();
-        moved(&mut f, [0.0; 3]);
+        f.tick([0.0; 3]);
         assert!(f.is_quiet());
-        moved(&mut f, [5.0, 0.0, 0.0]);
+        f.tick([5.0, 0.0, 0.0]);
         assert!(!f.is_quiet());
         for _ in 0..200_000 {
-            moved(&mut f, [0.0; 3]);
+            f.tick([0.0; 3]);
         }
         assert!(f.is_quiet() && f.displacement_mm == [0.0; 3]);
     }
@@ -470,7 +473,7 @@ mod tests {
         let ticks = (end_s / TICK_S).ceil() + 1.0;
         for n in 0..ticks as u32 {
             let t = f64::from(n) * TICK_S;
-            moved(&mut f, [(position(t + TICK_S) - position(t)) / TICK_S, 0.0, 0.0]);
+            f.tick([(position(t + TICK_S) - position(t)) / TICK_S, 0.0, 0.0]);
         }
         let (w, wd) = (TAU * hz, TAU * hz * (1.0 - damping * damping).sqrt());
         let (q, v) = (f.modes[0].q_mm, f.modes[0].v_mm_s);

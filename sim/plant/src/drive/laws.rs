@@ -49,6 +49,7 @@ fn at_rest(lag_mm: f64) -> Moving {
         balance_rad: 0.0,
         push_n: 0.0,
         carried_kg: 0.0,
+        carried_n: 0.0,
         stuck: false,
     }
 }
