@@ -130,8 +130,8 @@ const STILL_MM_S: f64 = 1e-5;
 /// How often the command is looked at.
 pub(crate) const LOOK_S: f64 = 1e-3;
 /// Lag of each of the two filters of its acceleration. With half a look before and half a look behind, belts pass the pull of the
-/// rigidly carried mass to the rotor 2 ms late (assumed).
-const LAG_S: f64 = 0.5e-3;
+/// rigidly carried mass to the rotor 4 ms late (assumed).
+const LAG_S: f64 = 1.5e-3;
 
 fn apply(m: &[[f64; 3]; 3], v: &[f64; 3]) -> [f64; 3] {
     core::array::from_fn(|i| m[i][0] * v[0] + m[i][1] * v[1] + m[i][2] * v[2])

@@ -202,6 +202,12 @@ impl MotorState {
         self.asked_mm
     }
 
+    /// Where the rotor is, mm, and how fast it goes, mm/s.
+    #[cfg(test)]
+    pub(super) fn truly(&self) -> (f64, f64) {
+        (self.at_mm, self.speed_mm_s)
+    }
+
     pub(crate) fn lost_full_steps(&self) -> i64 {
         4 * self.slip.periods
     }

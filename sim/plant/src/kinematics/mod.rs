@@ -95,7 +95,7 @@ mod tests {
         assert!(worst < 1e-10, "round trip error {worst} mm");
     }
 
-    /// Virtual work: the force on the nozzle times its motion is the rail forces times theirs.
+    /// Speeds are the slopes of `forward`; the force on the nozzle times its motion is the rail forces times theirs.
     #[test]
     fn virtual_work_balances() {
         for k in Kinematics::each() {
@@ -111,6 +111,10 @@ mod tests {
                     lo[i] -= d;
                     let (hi, lo) = (maps.forward(hi).expect("meets"), maps.forward(lo).expect("meets"));
                     let work: f64 = (0..3).map(|j| force[j] * (hi[j] - lo[j]) / (2.0 * d)).sum();
+                    let unit = core::array::from_fn(|j| f64::from(u8::from(i == j)));
+                    let speed = maps.nozzle_speed(rails, p, unit);
+                    let off = (0..3).map(|j| (speed[j] - (hi[j] - lo[j]) / (2.0 * d)).abs()).fold(0.0, f64::max);
+                    assert!(off < 1e-5, "{k:?} at {p:?}: rail {i} moves the nozzle by {speed:?}");
                     assert!((work - on_rails[i]).abs() < 1e-5, "{k:?} at {p:?}: rail {i}: {work} and {}", on_rails[i]);
                 }
             }
