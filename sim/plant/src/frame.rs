@@ -3,12 +3,13 @@
 //! # Equation
 //! q'' + 2 z w q' + w^2 q = -e.a, nozzle = drive + sum s q; with the drive's path straight between ticks its acceleration is
 //! a train of velocity jumps, so each tick is a jump q' -= e.dV and an exact free motion; wd = w sqrt(1 - z^2):
-//! q(h) = E [(c + z w/wd s) q + s/wd q'], q'(h) = E [-w^2/wd s q + (c - z w/wd s) q'], E = e^(-z w h), c = cos wd h, s = sin wd h
+//! q(h) = E [(c + z w/wd s) q + s/wd q'], q'(h) = E [-w^2/wd s q + (c - z w/wd s) q'], E = e^(-z w h), c = cos wd h, s = sin wd h.
+//! Load of the motors: m (s q'' of all modes + (1 - sum s e) b), b the commanded acceleration through two lags of tau
 //!
 //! # Symbols
 //! q (mm) mode · w (rad/s), z: frequency and damping · a (mm/s^2) drive acceleration, dV (mm/s) its jump · e: direction of
 //! drive motion that shakes it · s: nozzle motion per mm of mode (its size is the share of the motion, its other axes the
-//! cross coupling) · h (s) tick
+//! cross coupling) · h (s) tick · m (kg) mass of the axis · b (mm/s^2), tau (s)
 //!
 //! # Source
 //! facts/physics.md 1.1 (level A: modal superposition with exact steps; cross-axis energy 1-6 % on good machines)
@@ -18,13 +19,14 @@
 //!
 //! # Caveats
 //! Frequencies do not move with position or printed mass. One way: what the modes pull on the motors goes into their load
-//! angle, not back into the modes, because modes are measured on the whole machine. A drive seen through straight pieces
-//! loses (pi f h)^2/3 of its amplitude: 5e-4 at 48 Hz.
+//! angle, not back into the modes, because modes are measured on the whole machine. What no mode carries pulls as the command
+//! asks, 4 ms late (assumed), and not as the rotor swings: a mass that swings on the motor's own give is a mode, to be planted as
+//! one. A drive seen through straight pieces loses (pi f h)^2/3 of its amplitude: 5e-4 at 48 Hz.
 //!
 //! # Checked by
 //! tests::planted_mode_comes_back_from_its_decay, tests::transmissibility_matches_closed_form,
 //! tests::energy_in_equals_stored_plus_lost, tests::corner_ringing_matches_closed_form; tests/ladder.rs: ZV residue and
-//! insensitivity curves of all shapers
+//! insensitivity curves of all shapers; tests/onset.rs: the load, by where it throws a motor off
 //!
 //! # Cost
 //! about 3 ns a mode and tick while it moves, nothing at rest

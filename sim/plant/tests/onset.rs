@@ -316,20 +316,24 @@ fn a_shaped_ramp_is_lost_where_all_of_the_pull_out_force_is_asked_for() {
 fn an_unshaped_ramp_is_lost_between_the_step_of_all_its_force_and_the_closed_form() {
     let drawn = Drawn(2).long_ramps(30, |_, _| unshaped());
     let planted = grid(&[unshaped()]);
+    let mut ramps: Vec<Ramp> = planted.into_iter().chain(drawn).collect();
+    // The load of the mass is late by a few milliseconds, and a ramp without a shaper ends as it began: at once.
+    ramps.retain(|ramp| ramp.asked(1.05 * ramp.closed_form_mm_s2()).1 > 1.5 * LONG_S);
     let (mut low, mut high, mut least) = (f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY);
-    let count = planted.len() + drawn.len();
-    for ramp in planted.iter().chain(&drawn) {
+    let count = ramps.len();
+    for ramp in &ramps {
         let closed = ramp.closed_form_mm_s2();
         let onset = ramp.onset_mm_s2(closed);
         let (error, share) = (onset / closed - 1.0, ramp.asked(onset).0);
         (low, high, least) = (low.min(error), high.max(error), least.min(share));
-        assert!(error <= 0.10 && share >= 0.725, "{:+.1} %, {share:.3}: {}", error * 100.0, ramp.said());
+        assert!(error <= 0.05 && share >= 0.725, "{:+.1} %, {share:.3}: {}", error * 100.0, ramp.said());
     }
     println!(
         "ladder: onset of {count} unshaped ramps {:+.1} to {:+.1} %, lowest at {least:.3} of the force",
         low * 100.0,
         high * 100.0
     );
+    assert!(count >= 20, "{count} ramps");
 }
 
 /// Far above the onset nothing of the swing is left in how many steps are lost: the body falls back to where the field comes by
