@@ -3,12 +3,13 @@
 //! # Equation
 //! q'' + 2 z w q' + w^2 q = -e.a, nozzle = drive + sum s q; with the drive's path straight between ticks its acceleration is
 //! a train of velocity jumps, so each tick is a jump q' -= e.dV and an exact free motion; wd = w sqrt(1 - z^2):
-//! q(h) = E [(c + z w/wd s) q + s/wd q'], q'(h) = E [-w^2/wd s q + (c - z w/wd s) q'], E = e^(-z w h), c = cos wd h, s = sin wd h
+//! q(h) = E [(c + z w/wd s) q + s/wd q'], q'(h) = E [-w^2/wd s q + (c - z w/wd s) q'], E = e^(-z w h), c = cos wd h, s = sin wd h.
+//! Load of the motors: m (s q'' of all modes + (1 - sum s e) b), b the commanded acceleration through two lags of tau
 //!
 //! # Symbols
 //! q (mm) mode · w (rad/s), z: frequency and damping · a (mm/s^2) drive acceleration, dV (mm/s) its jump · e: direction of
 //! drive motion that shakes it · s: nozzle motion per mm of mode (its size is the share of the motion, its other axes the
-//! cross coupling) · h (s) tick
+//! cross coupling) · h (s) tick · m (kg) mass of the axis · b (mm/s^2), tau (s)
 //!
 //! # Source
 //! facts/physics.md 1.1 (level A: modal superposition with exact steps; cross-axis energy 1-6 % on good machines)
@@ -18,13 +19,14 @@
 //!
 //! # Caveats
 //! Frequencies do not move with position or printed mass. One way: what the modes pull on the motors goes into their load
-//! angle, not back into the modes, because modes are measured on the whole machine. A drive seen through straight pieces
-//! loses (pi f h)^2/3 of its amplitude: 5e-4 at 48 Hz.
+//! angle, not back into the modes, because modes are measured on the whole machine. What no mode carries pulls as the command
+//! asks, 4 ms late (assumed), and not as the rotor swings: a mass that swings on the motor's own give is a mode, to be planted as
+//! one. A drive seen through straight pieces loses (pi f h)^2/3 of its amplitude: 5e-4 at 48 Hz.
 //!
 //! # Checked by
 //! tests::planted_mode_comes_back_from_its_decay, tests::transmissibility_matches_closed_form,
 //! tests::energy_in_equals_stored_plus_lost, tests::corner_ringing_matches_closed_form; tests/ladder.rs: ZV residue and
-//! insensitivity curves of all shapers
+//! insensitivity curves of all shapers; tests/onset.rs: the load, by where it throws a motor off
 //!
 //! # Cost
 //! about 3 ns a mode and tick while it moves, nothing at rest
@@ -108,9 +110,11 @@ pub(crate) struct Frame {
     rigid_bed: [[f64; 3]; 3],
     rigid: [[f64; 3]; 3],
     per_s: f64,
-    slow: f64,
     drive_mm_s: [f64; 3],
+    command_mm_s: [f64; 3],
     quiet: bool,
+    /// The command moves, or its acceleration has not died away.
+    pulls: bool,
     /// Displacement of the nozzle relative to the bed, mm.
     pub(crate) displacement_mm: [f64; 3],
     /// Spring and damper acceleration of the modes, head and bed, mm/s^2.
@@ -118,15 +122,18 @@ pub(crate) struct Frame {
     modal_bed: [f64; 3],
     /// Drive acceleration in the last tick, mm/s^2.
     base: [f64; 3],
-    /// The same, slowed by the belts: what the rigid part of the load pulls with.
-    slow_base: [f64; 3],
+    /// Acceleration that the command asks of the drive, slowed once and twice, mm/s^2.
+    command: [[f64; 3]; 2],
 }
 
 /// Below these a mode counts as still: a hundredth of a nanometre.
 const STILL_MM: f64 = 1e-8;
 const STILL_MM_S: f64 = 1e-5;
-/// Belts pass the pull of the rigidly carried mass to the rotor with about this lag (assumed; 53 Hz).
-const BELT_LAG_S: f64 = 3e-3;
+/// How often the command is looked at.
+pub(crate) const LOOK_S: f64 = 1e-3;
+/// Lag of each of the two filters of its acceleration. With half a look before and half a look behind, belts pass the pull of the
+/// rigidly carried mass to the rotor 4 ms late (assumed).
+const LAG_S: f64 = 1.5e-3;
 
 fn apply(m: &[[f64; 3]; 3], v: &[f64; 3]) -> [f64; 3] {
     core::array::from_fn(|i| m[i][0] * v[0] + m[i][1] * v[1] + m[i][2] * v[2])
@@ -140,14 +147,15 @@ impl Frame {
             rigid_bed: [[0.0; 3]; 3],
             rigid: [[0.0; 3]; 3],
             per_s: 1.0 / tick_s,
-            slow: tick_s / (BELT_LAG_S + tick_s),
             drive_mm_s: [0.0; 3],
+            command_mm_s: [0.0; 3],
             quiet: true,
+            pulls: false,
             displacement_mm: [0.0; 3],
             modal_head: [0.0; 3],
             modal_bed: [0.0; 3],
             base: [0.0; 3],
-            slow_base: [0.0; 3],
+            command: [[0.0; 3]; 2],
         };
         for axis in 0..3 {
             let carried = if axis == 1 && bed_moves_y { &mut frame.rigid_bed } else { &mut frame.rigid_head };
@@ -176,6 +184,22 @@ impl Frame {
         frame.rigid =
             core::array::from_fn(|i| core::array::from_fn(|j| frame.rigid_head[i][j] + frame.rigid_bed[i][j]));
         frame
+    }
+
+    /// The drives were asked for `mm_s` on the whole since the last look, `look_s` ago.
+    pub(crate) fn look(&mut self, mm_s: [f64; 3], look_s: f64) {
+        let share = look_s / (LAG_S + look_s);
+        self.pulls = mm_s != [0.0; 3];
+        for (i, mm_s) in mm_s.into_iter().enumerate() {
+            let asked = (mm_s - self.command_mm_s[i]) / look_s;
+            self.command[0][i] += (asked - self.command[0][i]) * share;
+            self.command[1][i] += (self.command[0][i] - self.command[1][i]) * share;
+            self.pulls |= self.command[0][i].abs() + self.command[1][i].abs() > 1e-3;
+        }
+        self.command_mm_s = mm_s;
+        if !self.pulls {
+            self.command = [[0.0; 3]; 2];
+        }
     }
 
     /// One tick in which the drives moved with `drive_mm_s`.
@@ -212,22 +236,13 @@ impl Frame {
             }
         }
         (self.displacement_mm, self.modal_head, self.modal_bed) = (displacement, head, bed);
-        let (per_s, slow) = (self.per_s, self.slow);
-        let mut slow_moves = false;
-        for (i, jump) in jump.into_iter().enumerate() {
-            self.base[i] = jump * per_s;
-            self.slow_base[i] += (self.base[i] - self.slow_base[i]) * slow;
-            slow_moves |= self.slow_base[i].abs() > 1e-3;
-        }
-        if !slow_moves && !shaken {
-            self.slow_base = [0.0; 3];
-        }
-        self.quiet = quiet && !slow_moves && !shaken;
+        self.base = jump.map(|jump| jump * self.per_s);
+        self.quiet = quiet && !shaken;
     }
 
     /// Nothing moves and nothing will by itself.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet && self.drive_mm_s == [0.0; 3]
+        self.quiet && !self.pulls && self.drive_mm_s == [0.0; 3]
     }
 
     /// Velocity of the drives in the last tick, mm/s.
@@ -250,8 +265,20 @@ impl Frame {
     /// Acceleration by which the moving masses pull at the drives, mm/s^2.
     #[inline]
     pub(crate) fn load_mm_s2(&self) -> [f64; 3] {
-        let rigid = apply(&self.rigid, &self.slow_base);
+        let rigid = self.rigid_mm_s2();
         core::array::from_fn(|i| rigid[i] + self.modal_head[i] + self.modal_bed[i])
+    }
+
+    /// The part of it by what is carried rigidly, mm/s^2.
+    #[inline]
+    pub(crate) fn rigid_mm_s2(&self) -> [f64; 3] {
+        self.rigidly(&self.command[1])
+    }
+
+    /// What is carried rigidly of an acceleration of the drives.
+    #[inline]
+    pub(crate) fn rigidly(&self, drive_mm_s2: &[f64; 3]) -> [f64; 3] {
+        apply(&self.rigid, drive_mm_s2)
     }
 
     pub(crate) fn fold(&self, f: &mut impl FnMut(u64)) {
@@ -259,7 +286,7 @@ impl Frame {
             f(m.q_mm.to_bits());
             f(m.v_mm_s.to_bits());
         }
-        for v in [self.drive_mm_s, self.base, self.slow_base] {
+        for v in [self.drive_mm_s, self.command_mm_s, self.base, self.command[0], self.command[1]] {
             v.iter().for_each(|x| f(x.to_bits()));
         }
     }

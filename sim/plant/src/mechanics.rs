@@ -6,7 +6,7 @@
 use crate::contact::Contact;
 use crate::drive::{MotorState, Moves};
 use crate::event::EventKind;
-use crate::frame::Frame;
+use crate::frame::{Frame, LOOK_S};
 use crate::kinematics::Maps;
 use crate::machine::Machine;
 use alloc::boxed::Box;
@@ -38,6 +38,20 @@ pub(crate) struct Mechanics {
     tick_s: f64,
     per_s: f64,
     lost: Vec<i64>,
+    /// Where the motors are asked to hold the rails, at the last look, mm.
+    asked_rails_mm: [f64; 3],
+    look_ticks: u32,
+    ticks_to_look: u32,
+    /// Some motor slips.
+    slips: bool,
+}
+
+fn asked_rails_mm(motors: &[MotorState], rail_share: &[(usize, f64)]) -> [f64; 3] {
+    let mut rails_mm = [0.0; 3];
+    for (motor, (rail, share)) in motors.iter().zip(rail_share) {
+        rails_mm[*rail] += motor.asked_mm() * share;
+    }
+    rails_mm
 }
 
 /// An end of travel is told of at this force, N.
@@ -48,7 +62,7 @@ impl Mechanics {
         let maps = machine.kinematics.ready();
         let rails_mm = maps.inverse(machine.start_mm).unwrap_or_default();
         let on_rail = |rail: usize| machine.motors.iter().filter(|m| m.moves == Moves::Rail(rail)).count();
-        let motors = machine
+        let motors: Vec<MotorState> = machine
             .motors
             .iter()
             .map(|m| {
@@ -56,7 +70,7 @@ impl Mechanics {
                 MotorState::new(m, origin_mm, tick_s)
             })
             .collect();
-        let rail_share = machine
+        let rail_share: Vec<(usize, f64)> = machine
             .motors
             .iter()
             .map(|m| match m.moves {
@@ -64,7 +78,9 @@ impl Mechanics {
                 Moves::Extruder(_) => (0, 0.0),
             })
             .collect();
+        let look_ticks = libm::round(LOOK_S / tick_s).max(1.0) as u32;
         Mechanics {
+            asked_rails_mm: asked_rails_mm(&motors, &rail_share),
             motors,
             frame: Frame::new(&machine.modes, machine.kinematics.bed_moves_y(), tick_s),
             maps,
@@ -85,6 +101,9 @@ impl Mechanics {
             tick_s,
             per_s: 1.0 / tick_s,
             lost: alloc::vec![0; machine.motors.len()],
+            look_ticks,
+            ticks_to_look: look_ticks,
+            slips: false,
         }
     }
 
@@ -104,6 +123,10 @@ impl Mechanics {
             self.watch_slips(tell);
         }
         self.follow_rails(rails_mm);
+        self.ticks_to_look -= 1;
+        if self.ticks_to_look == 0 {
+            self.look();
+        }
         self.feel(tell);
         awake || !self.frame.is_quiet() || self.pushed
     }
@@ -113,6 +136,7 @@ impl Mechanics {
             let full_steps = state.lost_full_steps();
             if full_steps != *lost {
                 *lost = full_steps;
+                self.slips = true;
                 tell(EventKind::LostSteps { motor, full_steps });
             }
         }
@@ -134,6 +158,19 @@ impl Mechanics {
         self.frame.tick(drive_mm_s);
     }
 
+    /// Tells the frame what the motors are asked for.
+    #[inline(never)]
+    fn look(&mut self) {
+        self.ticks_to_look = self.look_ticks;
+        let rails_mm = asked_rails_mm(&self.motors, &self.rail_share);
+        let per_s = self.per_s / f64::from(self.look_ticks);
+        let rails_mm_s = core::array::from_fn(|i| (rails_mm[i] - self.asked_rails_mm[i]) * per_s);
+        self.asked_rails_mm = rails_mm;
+        let still = rails_mm_s == [0.0; 3];
+        let mm_s = if still { rails_mm_s } else { self.maps.nozzle_speed(self.rails_mm, self.drive_mm, rails_mm_s) };
+        self.frame.look(mm_s, 1.0 / per_s);
+    }
+
     /// Hands the forces of this tick to the motors.
     #[inline]
     fn feel(&mut self, tell: &mut impl FnMut(EventKind)) {
@@ -149,6 +186,9 @@ impl Mechanics {
                 }
             }
             self.loaded = !quiet;
+            if self.slips {
+                self.carry();
+            }
         }
         let push: [f64; 3] = core::array::from_fn(|i| self.nozzle_push_n[i] + self.end_push_n[i]);
         let pushes = push != [0.0; 3];
@@ -161,6 +201,25 @@ impl Mechanics {
                 }
             }
             self.pushed = pushes;
+        }
+    }
+
+    /// Tells motors that slip what they carry.
+    #[inline(never)]
+    fn carry(&mut self) {
+        let (rails_mm, at_mm) = (self.rails_mm, self.drive_mm);
+        let pulls = |a: [f64; 3]| {
+            let force = core::array::from_fn(|i| self.mass_kg[i] * a[i]);
+            self.maps.rail_forces(rails_mm, at_mm, force)
+        };
+        let rigid = pulls(self.frame.rigid_mm_s2());
+        self.slips = self.motors.iter().any(MotorState::slips);
+        for (motor, (rail, share)) in self.motors.iter_mut().zip(&self.rail_share) {
+            if motor.slips() && *share > 0.0 {
+                let alone = core::array::from_fn(|i| f64::from(u8::from(i == *rail)));
+                let follows = self.frame.rigidly(&self.maps.nozzle_speed(rails_mm, at_mm, alone));
+                motor.carry(pulls(follows)[*rail].max(0.0) * share, rigid[*rail] * share * 1e-3);
+            }
         }
     }
 
@@ -226,5 +285,7 @@ impl Mechanics {
         for v in [self.rails_mm, self.drive_mm, self.nozzle_push_n, self.end_push_n] {
             v.iter().for_each(|x| f(x.to_bits()));
         }
+        self.asked_rails_mm.iter().for_each(|x| f(x.to_bits()));
+        f(u64::from(self.ticks_to_look));
     }
 }

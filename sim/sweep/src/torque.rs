@@ -15,7 +15,7 @@
 //! planned moves before shaping: shapers only lower accelerations. 1 is where a slowly growing load throws the rotor off
 //!
 //! # Caveats
-//! A step of acceleration makes the rotor swing about its new place, by up to as much again: the twin has that, this has not.
+//! A step of acceleration makes the rotor swing about its new place: the twin has that, this has not (docs/sweep.md).
 //! Weight and cables are not in it.
 //!
 //! # Checked by

@@ -26,10 +26,22 @@ struct Planted {
 
 impl Planted {
     fn new(name: &str, lines: &[&str], append: &str, change: impl FnOnce(&mut Machine)) -> Planted {
+        Planted::of_kind("cartesian", name, lines, append, change)
+    }
+
+    fn of_kind(
+        kinematics: &str,
+        name: &str,
+        lines: &[&str],
+        append: &str,
+        change: impl FnOnce(&mut Machine),
+    ) -> Planted {
         let folder = std::env::temp_dir().join(format!("drydock-limits-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/printers/cartesian.cfg");
-        std::fs::copy(config, folder.join("printer.cfg")).expect("copied");
+        let config = std::fs::read_to_string(config).expect("a config");
+        let config = config.replace("kinematics: cartesian", &format!("kinematics: {kinematics}"));
+        std::fs::write(folder.join("printer.cfg"), config).expect("written");
         let story = vec![Act::Gcode(lines.iter().map(|l| (*l).to_string()).collect())];
         let plain =
             Scenario { story, config_append: append.into(), end_s: 900.0, ..Scenario::plain("printer.cfg", "") };
@@ -63,21 +75,25 @@ impl Drop for Planted {
 }
 
 const MASS_KG: f64 = 0.6;
-const SHAPED: &str = "[input_shaper]\nshaper_type_x: mzv\nshaper_freq_x: 35\n";
 
-/// An X motor that falls off early, with friction, on a plain mass.
-fn weak_x(machine: &mut Machine) -> Rotor {
-    let rotor = Rotor {
+/// A motor that falls off early, with friction.
+fn weak(supply_v: f64) -> Rotor {
+    Rotor {
         holding_torque_n_m: 0.25,
         rated_current_a: 1.5,
         peak_current_a: 0.8,
         resistance_ohm: 3.0,
         inductance_h: 6e-3,
-        supply_v: 12.0,
+        supply_v,
         coulomb_friction_n: 4.0,
         viscous_n_s_mm: 0.004,
         ..Rotor::default()
-    };
+    }
+}
+
+/// An X motor of this kind on a plain mass.
+fn weak_x(machine: &mut Machine) -> Rotor {
+    let rotor = weak(12.0);
     machine.moving_mass_kg[0] = MASS_KG;
     machine.motors[0].model = Drive::Rotor(rotor.clone());
     rotor
@@ -129,27 +145,146 @@ fn twin_onset(limit: &Limit) -> f64 {
     0.5 * (limit.clean.expect("a clean value") + limit.lost.expect("a lossy value"))
 }
 
+/// A plain mass on planted motors, sped up from rest along X under MZV.
+#[derive(Debug)]
+struct Ramp {
+    corexy: bool,
+    mass_kg: f64,
+    mm_s: f64,
+    shaper_hz: f64,
+    rotor: Rotor,
+}
+
+impl Ramp {
+    /// Weights and times (s) of MZV's pulses for damping 0.1.
+    fn pulses(&self) -> [(f64, f64); 3] {
+        let damped = 0.99f64.sqrt();
+        let decay = (-0.75 * 0.1 * std::f64::consts::PI / damped).exp();
+        let side = 1.0 - 0.5f64.sqrt();
+        let sizes = [side, (2.0f64.sqrt() - 1.0) * decay, side * decay * decay];
+        let sum: f64 = sizes.iter().sum();
+        std::array::from_fn(|i| (sizes[i] / sum, 0.375 * i as f64 / (self.shaper_hz * damped)))
+    }
+
+    /// Of one rail: both belts of a CoreXY share the mass.
+    fn needed_n(&self, mm_s: f64, mm_s2: f64) -> f64 {
+        let carried_kg = self.mass_kg * if self.corexy { 0.5 } else { 1.0 };
+        needed_n(&self.rotor, mm_s, mm_s2) + (carried_kg - MASS_KG) * mm_s2 * 1e-3
+    }
+
+    /// The acceleration that leaves no torque at cruising speed.
+    fn unshaped_mm_s2(&self) -> f64 {
+        let spare_n = pull_out_n(&self.rotor, self.mm_s) - self.needed_n(self.mm_s, 0.0);
+        spare_n / (self.needed_n(0.0, 1.0) - self.needed_n(0.0, 0.0))
+    }
+
+    /// The largest part of the torque that is asked for on the way up to speed, as the shaper leaves it, and for how long there
+    /// is too little, s.
+    fn asked(&self, mm_s2: f64) -> (f64, f64) {
+        let (ramp_s, pulses) = (self.mm_s / mm_s2, self.pulses());
+        let end_s = ramp_s + pulses[2].1;
+        let (mut most, mut short_s) = (0.0f64, 0.0);
+        for n in 0..400 {
+            let t = end_s * f64::from(n) / 400.0;
+            let under_way = |s: f64| if s >= 0.0 && s < ramp_s { mm_s2 } else { 0.0 };
+            let a: f64 = pulses.iter().map(|(size, at)| size * under_way(t - at)).sum();
+            let v: f64 = pulses.iter().map(|(size, at)| size * mm_s2 * (t - at).clamp(0.0, ramp_s)).sum();
+            let share = self.needed_n(v, a) / pull_out_n(&self.rotor, v);
+            most = most.max(share);
+            short_s += if share > 1.0 { end_s / 400.0 } else { 0.0 };
+        }
+        (most, short_s)
+    }
+
+    fn shaped_mm_s2(&self) -> f64 {
+        let (mut low, mut high) = (100.0, 100_000.0);
+        for _ in 0..30 {
+            let middle = 0.5 * (low + high);
+            if self.asked(middle).0 > 1.0 { high = middle } else { low = middle }
+        }
+        low
+    }
+
+    /// All pulses overlap, and 5 % above the closed form torque is short for longer than a rotor can catch up.
+    fn is_plain(&self) -> bool {
+        let onset = self.shaped_mm_s2();
+        self.mm_s / onset > self.pulses()[2].1 + 3e-3 && self.asked(1.05 * onset).1 > 13e-3
+    }
+
+    fn limit(&self, name: &str) -> Limit {
+        // Each ramp from rest.
+        let moves: Vec<String> = to_and_fro(self.mm_s).into_iter().flat_map(|line| [line, "G4 P150".into()]).collect();
+        let lines: Vec<&str> = moves.iter().map(String::as_str).collect();
+        let shaper = format!("[input_shaper]\nshaper_type_x: mzv\nshaper_freq_x: {}\n", self.shaper_hz);
+        let append = format!("{shaper}[printer]\nmax_velocity: 600\nminimum_cruise_ratio: 0\n");
+        let kind = if self.corexy { "corexy" } else { "cartesian" };
+        let planted = Planted::of_kind(kind, name, &lines, &append, |machine| {
+            machine.moving_mass_kg = [self.mass_kg; 3];
+            for motor in &mut machine.motors[..2] {
+                motor.model = Drive::Rotor(self.rotor.clone());
+            }
+        });
+        planted.limit(Knob::Accel)
+    }
+}
+
+/// Numbers between bounds, the same every time.
+struct Drawn(u64);
+
+impl Drawn {
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        low + (high - low) * (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn ramp(&mut self) -> Ramp {
+        let rated_current_a = self.between(1.0, 2.0);
+        Ramp {
+            corexy: self.between(0.0, 1.0) < 0.5,
+            mass_kg: self.between(0.2, 3.0),
+            mm_s: self.between(50.0, 500.0),
+            shaper_hz: self.between(35.0, 60.0),
+            rotor: Rotor {
+                holding_torque_n_m: self.between(0.2, 0.5),
+                rated_current_a,
+                peak_current_a: rated_current_a * self.between(0.35, 0.9),
+                inductance_h: self.between(2e-3, 5e-3),
+                rotor_inertia_kg_m2: self.between(3e-6, 8e-6),
+                coulomb_friction_n: self.between(1.0, 4.0),
+                viscous_n_s_mm: self.between(0.0, 0.005),
+                ..Rotor::default()
+            },
+        }
+    }
+}
+
 #[test]
 fn acceleration_at_which_steps_are_lost_is_the_closed_form() {
-    for mm_s in [200.0, 300.0] {
-        let lines = to_and_fro(mm_s);
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let mut rotor = Rotor::default();
-        let append = format!("{SHAPED}[printer]\nmax_velocity: 400\n");
-        let planted = Planted::new(&format!("accel{mm_s}"), &lines, &append, |machine| rotor = weak_x(machine));
-        let limit = planted.limit(Knob::Accel);
-        // The acceleration that leaves no torque at cruising speed; friction and inertia add up while speeding up.
-        let spare_n = pull_out_n(&rotor, mm_s) - needed_n(&rotor, mm_s, 0.0);
-        let expected = spare_n / needed_n(&Rotor { coulomb_friction_n: 0.0, ..rotor.clone() }, 0.0, 1.0);
-        within(
-            &format!("predicted onset at {mm_s} mm/s, mm/s^2:"),
-            limit.predicted.expect("a prediction"),
-            expected,
-            0.05,
-        );
-        within(&format!("onset in the twin at {mm_s} mm/s, mm/s^2:"), twin_onset(&limit), expected, 0.10);
+    let mut ramps = Vec::new();
+    for (corexy, mass_kg, mm_s, supply_v) in [
+        (false, 2.4, 150.0, 12.0),
+        (false, 2.4, 300.0, 24.0),
+        (false, 1.2, 300.0, 12.0),
+        (false, 1.2, 500.0, 24.0),
+        (true, 2.4, 300.0, 12.0),
+        (true, 3.0, 200.0, 24.0),
+    ] {
+        ramps.push(Ramp { corexy, mass_kg, mm_s, shaper_hz: 35.0, rotor: weak(supply_v) });
+    }
+    let mut drawn = Drawn(3);
+    while ramps.len() < 12 {
+        ramps.extend(Some(drawn.ramp()).filter(Ramp::is_plain));
+    }
+    for (n, ramp) in ramps.iter().enumerate() {
+        assert!(ramp.is_plain(), "{ramp:?}");
+        let limit = ramp.limit(&format!("accel{n}"));
+        let kind = if ramp.corexy { "CoreXY" } else { "cartesian" };
+        let of = format!("{kind}, {:.2} kg to {:.0} mm/s", ramp.mass_kg, ramp.mm_s);
+        let predicted = limit.predicted.expect("a prediction");
+        within(&format!("predicted onset, {of}, mm/s^2:"), predicted, ramp.unshaped_mm_s2(), 0.05);
+        within(&format!("onset in the twin, {of}, mm/s^2:"), twin_onset(&limit), ramp.shaped_mm_s2(), 0.05);
         let recommended = limit.recommended.expect("an answer");
-        assert!(recommended < limit.clean.expect("clean") && recommended > 0.6 * expected, "{limit:?}");
+        assert!(recommended < limit.clean.expect("clean") && recommended > 0.6 * predicted, "{limit:?}");
     }
 }
 

@@ -40,7 +40,18 @@ fn run(state: &mut MotorState, ns: impl Fn(u64) -> u64, ticks: u64, mut each: im
 }
 
 fn at_rest(lag_mm: f64) -> Moving {
-    Moving { lag_mm, speed_mm_s: 0.0, rate_mm_s: 0.0, load_n: 0.0, balance_rad: 0.0, push_n: 0.0, stuck: false }
+    Moving {
+        lag_mm,
+        speed_mm_s: 0.0,
+        rate_mm_s: 0.0,
+        asked_mm_s: 0.0,
+        load_n: 0.0,
+        balance_rad: 0.0,
+        push_n: 0.0,
+        carried_kg: 0.0,
+        carried_n: 0.0,
+        stuck: false,
+    }
 }
 
 fn on(motor: &Motor) -> MotorState {
@@ -254,6 +265,48 @@ fn energy_in_equals_stored_plus_lost() {
     }
     std::println!("ladder: energy audit of a rotor with friction {worst:.1e}");
     assert!(worst < 2e-3, "relative energy error {worst}");
+}
+
+/// What a rotor and its carriage have at rest in their field: pulled out, sliding over its teeth and swinging about the last of
+/// them, they only ever lose.
+#[test]
+fn a_carriage_that_slips_gains_no_energy() {
+    let motor = belt(clean());
+    let Drive::Rotor(rotor) = &motor.model else { return };
+    let law = RotorLaw::new(&motor, rotor, TICK_S);
+    let k = TAU * law.turns_mm;
+    let mut state = on(&motor);
+    let carried_kg = 0.6;
+    let (mut before, mut first, mut worst, mut teeth) = (f64::INFINITY, 0.0, 0.0f64, 0);
+    // Dragged off from standstill at 400 mm/s for 40 ms, and let go.
+    let pulses = 1280;
+    run(
+        &mut state,
+        |i| if i < pulses { i * 31_250 } else { u64::MAX },
+        4000,
+        |tick, s| {
+            if s.slips() {
+                s.carry(carried_kg, 0.0);
+            }
+            if tick * TICK_NS < 45_000_000 {
+                return;
+            }
+            let kg = law.inertia_kg + if s.slips() { carried_kg } else { 0.0 };
+            let (at_mm, mm_s) = s.truly();
+            // N mm; kg mm^2/s^2 is 1e-3 N mm.
+            let now = law.force_n / k * (1.0 - (k * at_mm).cos()) + 0.5e-3 * kg * mm_s * mm_s;
+            if before == f64::INFINITY {
+                first = now;
+                assert!(s.slips(), "not on its way");
+            }
+            worst = worst.max((now - before) / first);
+            teeth = teeth.max(s.lost_full_steps().abs());
+            before = now;
+        },
+    );
+    std::println!("ladder: a slipping carriage gains at most {worst:.1e} of its energy a tick");
+    assert!(teeth > 8 && before < 1e-3 * first, "{teeth} full steps, {before} of {first} N mm left");
+    assert!(worst < 2e-3, "gained {worst} of its energy");
 }
 
 #[test]

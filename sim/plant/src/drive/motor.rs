@@ -52,6 +52,45 @@ impl Pulses {
     }
 }
 
+/// How far a rotor is out of step.
+#[derive(Clone, Debug, Default)]
+struct Slip {
+    /// Electrical periods that it is ahead of its command.
+    periods: i64,
+    /// It is on its way past them, until it swings about a place again.
+    on: bool,
+    /// Speed when it was last within a quarter turn of its field, mm/s.
+    held_mm_s: f64,
+    /// While it is on its way: what it carries rigidly, kg, and the part of its load by that, N.
+    carried_kg: f64,
+    carried_n: f64,
+}
+
+impl Slip {
+    /// After a tick far off its place: at half a turn it slips. `before`: lag and speed when the tick began.
+    #[inline(never)]
+    fn follow(&mut self, law: &RotorLaw, rotor: &mut Moving, before: (f64, f64)) {
+        // The load angle is the lag and the part that balances the load.
+        let bias_mm = rotor.balance_rad * (law.period_mm / core::f64::consts::TAU);
+        let quarter_mm = 0.25 * law.period_mm;
+        if (before.0 - bias_mm).abs() < quarter_mm {
+            self.held_mm_s = before.1;
+        }
+        // Where it turns round all energy is in the field: from there on what it carries goes its own way again.
+        let turns_round = (before.1 - rotor.rate_mm_s) * (rotor.speed_mm_s - rotor.rate_mm_s) <= 0.0;
+        if self.on && (turns_round || rotor.stuck) && (rotor.lag_mm - bias_mm).abs() < quarter_mm {
+            *self = Slip { periods: self.periods, ..Slip::default() };
+        }
+        while (rotor.lag_mm - bias_mm).abs() > 2.0 * quarter_mm {
+            let way = if rotor.lag_mm > bias_mm { 1 } else { -1 };
+            rotor.lag_mm -= way as f64 * law.period_mm;
+            self.periods += way;
+            self.on = true;
+        }
+        rotor.stuck &= !self.on;
+    }
+}
+
 /// A motor at work.
 #[derive(Clone, Debug)]
 pub(crate) struct MotorState {
@@ -64,11 +103,13 @@ pub(crate) struct MotorState {
     pub(crate) resting: bool,
     /// Command at the last tick, ripple included, mm.
     command_mm: f64,
+    /// The same without ripple, mm, and its speed in the last tick.
+    asked_mm: f64,
+    asked_mm_s: f64,
     /// Position at the last tick, mm.
     pub(crate) at_mm: f64,
     speed_mm_s: f64,
-    /// Electrical periods that the rotor is ahead of its command.
-    periods: i64,
+    slip: Slip,
     /// Where the carriage is on the belt, against the rotor, mm: jumped teeth.
     pub(crate) belt_mm: f64,
     /// Load of the frame or of the filament, N, and the load angle that balances it, rad.
@@ -98,13 +139,15 @@ impl MotorState {
             stalled: false,
             resting: true,
             command_mm: origin_mm,
+            asked_mm: origin_mm,
+            asked_mm_s: 0.0,
             at_mm: origin_mm,
             speed_mm_s: 0.0,
-            periods: 0,
             belt_mm: 0.0,
             load_n: 0.0,
             balance_rad: 0.0,
             push_n: 0.0,
+            slip: Slip::default(),
         }
     }
 
@@ -113,8 +156,27 @@ impl MotorState {
     pub(crate) fn set_load(&mut self, load_n: f64) {
         if let Some(law) = &self.law {
             self.load_n = load_n;
-            self.balance_rad = arc_sine(load_n * law.per_force);
+            let speed_mm_s = self.asked_mm_s.abs();
+            let part =
+                if speed_mm_s <= law.flat_mm_s { load_n * law.per_force } else { load_n / law.pull_out_at(speed_mm_s) };
+            self.balance_rad = arc_sine(part);
         }
+    }
+
+    /// Tells a motor that slips what it carries rigidly, kg, and the part of its load by that, N.
+    pub(crate) fn carry(&mut self, carried_kg: f64, carried_n: f64) {
+        let Some(law) = &self.law else { return };
+        if self.slip.carried_kg == 0.0 && carried_kg > 0.0 && !self.stalled {
+            // The rotor left alone; from here on both go with one speed.
+            let sum_kg = law.inertia_kg + carried_kg;
+            self.speed_mm_s = (law.inertia_kg * self.speed_mm_s + carried_kg * self.slip.held_mm_s) / sum_kg;
+        }
+        (self.slip.carried_kg, self.slip.carried_n) = (carried_kg, carried_n);
+    }
+
+    /// Whether it is pulled out of step.
+    pub(crate) fn slips(&self) -> bool {
+        self.slip.on
     }
 
     /// One step pulse.
@@ -135,8 +197,19 @@ impl MotorState {
         self.pulses.origin_mm + self.pulses.count as f64 * self.pulses.step_mm
     }
 
+    /// Where its driver's interpolation asked it to be at the last tick, mm.
+    pub(crate) fn asked_mm(&self) -> f64 {
+        self.asked_mm
+    }
+
+    /// Where the rotor is, mm, and how fast it goes, mm/s.
+    #[cfg(test)]
+    pub(super) fn truly(&self) -> (f64, f64) {
+        (self.at_mm, self.speed_mm_s)
+    }
+
     pub(crate) fn lost_full_steps(&self) -> i64 {
-        4 * self.periods
+        4 * self.slip.periods
     }
 
     /// Electrical angle between command and rotor with the share that balances the load, rad.
@@ -145,7 +218,7 @@ impl MotorState {
         if !self.enabled {
             return 0.0;
         }
-        let lag_mm = self.command_mm - self.at_mm + self.periods as f64 * law.period_mm;
+        let lag_mm = self.command_mm - self.at_mm + self.slip.periods as f64 * law.period_mm;
         core::f64::consts::TAU * law.turns_mm * lag_mm + self.balance_rad
     }
 
@@ -163,7 +236,8 @@ impl MotorState {
             && let Some(law) = &self.law
         {
             // The rotor snaps to the nearest of the places where its field can hold it.
-            self.periods = libm::round((self.at_mm - self.command_mm) / law.period_mm) as i64;
+            let periods = libm::round((self.at_mm - self.command_mm) / law.period_mm) as i64;
+            self.slip = Slip { periods, ..Slip::default() };
         }
         self.enabled = on;
         self.resting = false;
@@ -173,7 +247,9 @@ impl MotorState {
     #[inline]
     pub(crate) fn tick(&mut self, end_ns: u64, tick_s: f64) {
         let mut command_mm = self.pulses.command_mm(end_ns);
+        let asked_mm = core::mem::replace(&mut self.asked_mm, command_mm);
         let Some(law) = &self.law else {
+            self.asked_mm_s = (command_mm - asked_mm) / tick_s;
             if self.enabled && !self.stalled {
                 self.speed_mm_s = (command_mm - self.command_mm) / tick_s;
                 self.at_mm += command_mm - self.command_mm;
@@ -182,19 +258,25 @@ impl MotorState {
             self.command_mm = command_mm;
             return;
         };
+        self.asked_mm_s = (command_mm - asked_mm) * law.per_tick_s;
         command_mm += law.ripple_at(command_mm);
         let before_mm = self.command_mm;
         self.command_mm = command_mm;
-        let rate_mm_s = (command_mm - before_mm) / tick_s;
+        let rate_mm_s = (command_mm - before_mm) * law.per_tick_s;
         let mut rotor = Moving {
-            lag_mm: self.at_mm - before_mm - self.periods as f64 * law.period_mm,
+            lag_mm: self.at_mm - before_mm - self.slip.periods as f64 * law.period_mm,
             speed_mm_s: self.speed_mm_s,
             rate_mm_s,
+            asked_mm_s: self.asked_mm_s,
             load_n: self.load_n,
             balance_rad: self.balance_rad,
             push_n: self.push_n,
+            carried_kg: self.slip.carried_kg,
+            carried_n: self.slip.carried_n,
             stuck: false,
         };
+        let before = (rotor.lag_mm, rotor.speed_mm_s);
+        let mut near = false;
         if self.stalled {
             rotor.lag_mm -= rate_mm_s * tick_s;
             rotor.speed_mm_s = 0.0;
@@ -202,23 +284,13 @@ impl MotorState {
         } else if !self.enabled {
             rotor.coast(law);
         } else {
-            rotor.follow(law);
+            near = rotor.follow(law);
+        }
+        if self.enabled && !near {
+            self.slip.follow(law, &mut rotor, before);
         }
         self.speed_mm_s = rotor.speed_mm_s;
-        if self.enabled {
-            // The load angle is the lag and the part that balances the load: at half a turn the rotor slips.
-            let half = 0.5 * law.period_mm;
-            let bias = self.balance_rad * (law.period_mm / core::f64::consts::TAU);
-            while rotor.lag_mm - bias > half {
-                rotor.lag_mm -= law.period_mm;
-                self.periods += 1;
-            }
-            while rotor.lag_mm - bias < -half {
-                rotor.lag_mm += law.period_mm;
-                self.periods -= 1;
-            }
-        }
-        self.at_mm = command_mm + self.periods as f64 * law.period_mm + rotor.lag_mm;
+        self.at_mm = command_mm + self.slip.periods as f64 * law.period_mm + rotor.lag_mm;
         let still = rotor.stuck || (rotor.speed_mm_s.abs() < STILL_MM_S && rotor.lag_mm.abs() < STILL_MM);
         // Near its place it stays there whatever the load does; far off, it may be the load that holds it.
         let near = rotor.lag_mm.abs() * law.turns_mm + self.balance_rad.abs() * (1.0 / core::f64::consts::TAU) < 0.2;
@@ -232,16 +304,22 @@ impl MotorState {
         f(self.pulses.count as u64);
         f(self.pulses.last_ns);
         f(self.pulses.interval_ns);
-        f(self.periods as u64);
-        f(u64::from(self.enabled) | u64::from(self.stalled) << 1 | u64::from(self.resting) << 2);
+        f(self.slip.periods as u64);
+        let flags = [self.enabled, self.stalled, self.resting, self.slip.on];
+        f(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u64::from(*flag)));
         for x in [
             self.pulses.direction,
             self.command_mm,
+            self.asked_mm,
+            self.asked_mm_s,
             self.at_mm,
             self.speed_mm_s,
             self.belt_mm,
             self.load_n,
             self.push_n,
+            self.slip.carried_kg,
+            self.slip.carried_n,
+            self.slip.held_mm_s,
         ] {
             f(x.to_bits());
         }

@@ -35,6 +35,7 @@ pub(super) struct RotorLaw {
     /// (e, v) after a tick of free motion.
     pub(super) tick: [[f64; 2]; 2],
     pub(super) tick_s: f64,
+    pub(super) per_tick_s: f64,
     /// Error of the command over one electrical turn, mm, its last point the first; empty for a motor without.
     ripple_mm: Vec<f64>,
     pub(super) coulomb_n: f64,
@@ -82,6 +83,7 @@ impl RotorLaw {
             damping_s: 2.0 * rotor.damping * w,
             tick: crate::frame::free_motion(w, rotor.damping, tick_s),
             tick_s,
+            per_tick_s: 1.0 / tick_s,
             ripple_mm: ripple_table(rotor.ripple_deg.map(|deg| deg / 360.0 * travel_mm)),
             coulomb_n: rotor.coulomb_friction_n,
             viscous_n_s_mm: rotor.viscous_n_s_mm,
@@ -101,7 +103,8 @@ impl RotorLaw {
         self.ripple_mm[i] + (self.ripple_mm[i + 1] - self.ripple_mm[i]) * (at - i as f64)
     }
 
-    fn pull_out_at(&self, mm_s: f64) -> f64 {
+    /// Pull-out force when the field turns with a speed, N.
+    pub(super) fn pull_out_at(&self, mm_s: f64) -> f64 {
         let x = (mm_s.abs() / self.top_mm_s) * (PULL_OUT_POINTS - 1) as f64;
         let i = x as usize;
         if i + 1 >= PULL_OUT_POINTS {
@@ -129,21 +132,28 @@ pub(super) struct Moving {
     pub(super) lag_mm: f64,
     pub(super) speed_mm_s: f64,
     pub(super) rate_mm_s: f64,
+    /// The same without ripple: the speed of the field.
+    pub(super) asked_mm_s: f64,
     pub(super) load_n: f64,
     pub(super) balance_rad: f64,
     pub(super) push_n: f64,
+    /// While it slips: mass that moves with it, kg, and the part of the load by that, N.
+    pub(super) carried_kg: f64,
+    pub(super) carried_n: f64,
     /// Friction held it for the whole of the tick.
     pub(super) stuck: bool,
 }
 
 impl Moving {
+    /// Whether it is near its place.
     #[inline]
-    pub(super) fn follow(&mut self, law: &RotorLaw) {
+    pub(super) fn follow(&mut self, law: &RotorLaw) -> bool {
         let k = core::f64::consts::TAU * law.turns_mm;
         let angle = -self.lag_mm * k;
-        let straight = angle.abs() + self.balance_rad.abs() < STRAIGHT_RAD && self.speed_mm_s.abs() <= law.flat_mm_s;
-        if straight && self.rate_mm_s.abs() <= law.flat_mm_s {
+        let near = angle.abs() + self.balance_rad.abs() < STRAIGHT_RAD && self.carried_kg == 0.0;
+        if near && self.asked_mm_s.abs() <= law.flat_mm_s {
             self.follow_straight(law, angle);
+            true
         } else {
             let mut stood = true;
             for _ in 0..FINE {
@@ -151,6 +161,7 @@ impl Moving {
                 self.follow_fine(law, k, law.tick_s / FINE as f64);
             }
             self.stuck = stood && self.speed_mm_s == 0.0;
+            false
         }
     }
 
@@ -197,19 +208,20 @@ impl Moving {
     /// One leapfrog step on the sine, with the pull-out force of the speed.
     pub(super) fn follow_fine(&mut self, law: &RotorLaw, k: f64, h: f64) {
         let turns_per_rad = 1.0 / core::f64::consts::TAU;
+        // The supply limits the current by the speed of the field, whatever the rotor does.
+        let force_n = law.pull_out_at(self.asked_mm_s);
+        let per_inertia = 1e3 / (law.inertia_kg + self.carried_kg);
+        let load_n = self.load_n - self.carried_n;
         let accelerate = |lag_mm: f64, speed: f64, rate: f64| -> f64 {
-            let force_n = law.pull_out_at(speed);
-            // The balance angle is that of the force which is there now: less force, more angle, none left at the end.
-            let balance_rad = if force_n < law.force_n { arc_sine(self.load_n / force_n) } else { self.balance_rad };
-            let turns = (balance_rad - lag_mm * k) * turns_per_rad;
+            let turns = (self.balance_rad - lag_mm * k) * turns_per_rad;
             let drag_n = law.damping_s * (speed - rate) * law.inertia_kg * 1e-3;
-            let drive_n = force_n * sin_turns(turns) - self.load_n + self.push_n - drag_n;
+            let drive_n = force_n * sin_turns(turns) - load_n + self.push_n - drag_n;
             let friction_n = if speed == 0.0 {
                 -drive_n.clamp(-law.coulomb_n, law.coulomb_n)
             } else {
                 -law.coulomb_n.copysign(speed) - law.viscous_n_s_mm * speed
             };
-            (drive_n + friction_n) * law.per_inertia
+            (drive_n + friction_n) * per_inertia
         };
         let old = self.speed_mm_s;
         let half = old + 0.5 * h * accelerate(self.lag_mm, old, self.rate_mm_s);

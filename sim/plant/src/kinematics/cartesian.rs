@@ -52,6 +52,9 @@ impl Maps for Straight {
     fn inverse(&self, nozzle_mm: [f64; 3]) -> Option<[f64; 3]> {
         Some(nozzle_mm)
     }
+    fn nozzle_speed(&self, _rails_mm: [f64; 3], _nozzle_mm: [f64; 3], rails_mm_s: [f64; 3]) -> [f64; 3] {
+        rails_mm_s
+    }
     fn rail_forces(&self, _rails_mm: [f64; 3], _nozzle_mm: [f64; 3], force_n: [f64; 3]) -> [f64; 3] {
         force_n
     }

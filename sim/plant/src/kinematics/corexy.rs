@@ -45,6 +45,9 @@ impl Maps for Belts {
     fn inverse(&self, p: [f64; 3]) -> Option<[f64; 3]> {
         Some([p[0] + p[1], p[0] - p[1], p[2]])
     }
+    fn nozzle_speed(&self, _rails_mm: [f64; 3], _nozzle_mm: [f64; 3], v: [f64; 3]) -> [f64; 3] {
+        [0.5 * (v[0] + v[1]), 0.5 * (v[0] - v[1]), v[2]]
+    }
     fn rail_forces(&self, _rails_mm: [f64; 3], _nozzle_mm: [f64; 3], f: [f64; 3]) -> [f64; 3] {
         [0.5 * (f[0] + f[1]), 0.5 * (f[0] - f[1]), f[2]]
     }

@@ -120,13 +120,26 @@ impl Maps for Towers {
         Some(rails)
     }
 
-    /// dh_i = dz - ((X_i - x) dx + (Y_i - y) dy)/(h_i - z) up to sign: the rows of K, the inverse Jacobian. K^T r = f.
+    /// K v = r'.
+    fn nozzle_speed(&self, rails_mm: [f64; 3], p: [f64; 3], rails_mm_s: [f64; 3]) -> [f64; 3] {
+        let k = self.rails_per_nozzle(rails_mm, p);
+        let row = |j: usize| core::array::from_fn(|i| k[i][j]);
+        solve_transposed(&[row(0), row(1), row(2)], rails_mm_s)
+    }
+
+    /// K^T r = f.
     fn rail_forces(&self, rails_mm: [f64; 3], p: [f64; 3], f: [f64; 3]) -> [f64; 3] {
-        let k: [[f64; 3]; 3] = core::array::from_fn(|i| {
+        solve_transposed(&self.rails_per_nozzle(rails_mm, p), f)
+    }
+}
+
+impl Towers {
+    /// K, the inverse Jacobian: dh_i = dz - ((X_i - x) dx + (Y_i - y) dy)/(h_i - z) up to sign.
+    fn rails_per_nozzle(&self, rails_mm: [f64; 3], p: [f64; 3]) -> [[f64; 3]; 3] {
+        core::array::from_fn(|i| {
             let rise = 1.0 / (rails_mm[i] - p[2]);
             [(self.at_mm[i][0] - p[0]) * rise, (self.at_mm[i][1] - p[1]) * rise, 1.0]
-        });
-        solve_transposed(&k, f)
+        })
     }
 }
 

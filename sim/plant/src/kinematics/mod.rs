@@ -37,6 +37,8 @@ pub trait Maps {
     fn forward(&self, rails_mm: [f64; 3]) -> Option<[f64; 3]>;
     /// Rail positions for a nozzle position; `None` out of reach.
     fn inverse(&self, nozzle_mm: [f64; 3]) -> Option<[f64; 3]>;
+    /// What speeds of the rails are at the nozzle: the Jacobian of `forward`, there.
+    fn nozzle_speed(&self, rails_mm: [f64; 3], nozzle_mm: [f64; 3], rails_mm_s: [f64; 3]) -> [f64; 3];
     /// What a force on the nozzle is on the rails: the transposed Jacobian of `forward`, there.
     fn rail_forces(&self, rails_mm: [f64; 3], nozzle_mm: [f64; 3], force_n: [f64; 3]) -> [f64; 3];
 }
@@ -93,7 +95,7 @@ mod tests {
         assert!(worst < 1e-10, "round trip error {worst} mm");
     }
 
-    /// Virtual work: the force on the nozzle times its motion is the rail forces times theirs.
+    /// Speeds are the slopes of `forward`; the force on the nozzle times its motion is the rail forces times theirs.
     #[test]
     fn virtual_work_balances() {
         for k in Kinematics::each() {
@@ -109,6 +111,10 @@ mod tests {
                     lo[i] -= d;
                     let (hi, lo) = (maps.forward(hi).expect("meets"), maps.forward(lo).expect("meets"));
                     let work: f64 = (0..3).map(|j| force[j] * (hi[j] - lo[j]) / (2.0 * d)).sum();
+                    let unit = core::array::from_fn(|j| f64::from(u8::from(i == j)));
+                    let speed = maps.nozzle_speed(rails, p, unit);
+                    let off = (0..3).map(|j| (speed[j] - (hi[j] - lo[j]) / (2.0 * d)).abs()).fold(0.0, f64::max);
+                    assert!(off < 1e-5, "{k:?} at {p:?}: rail {i} moves the nozzle by {speed:?}");
                     assert!((work - on_rails[i]).abs() < 1e-5, "{k:?} at {p:?}: rail {i}: {work} and {}", on_rails[i]);
                 }
             }
