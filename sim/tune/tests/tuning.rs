@@ -85,7 +85,8 @@ fn max_accel_and_flow_are_in_the_session() {
     );
     let page = report::html(&session, &block, "Tuning", "drydock tune all");
     assert!(page.contains("Torque, and what the twin lost") && page.contains("Force on the filament"));
-    let alone = report::limits(&[answer.limit.clone()], 0.2, "[printer]", "Motors", "drydock tune max-accel");
+    let alone =
+        report::limits(std::slice::from_ref(&answer.limit), 0.2, "[printer]", "Motors", "drydock tune max-accel");
     assert!(alone.contains("Torque, and what the twin lost") && alone.contains("drydock tune max-accel"));
     let alone = report::flow(session.flow.as_ref().unwrap(), "Flow", "drydock tune flow");
     assert!(alone.contains("Force on the filament") && alone.contains("drydock tune flow"));
