@@ -21,7 +21,7 @@ impl StepSink for Ignore {
 
 fn config() -> String {
     let mut text = "[mcu]\nserial: /dev/null\n[printer]\nkinematics: cartesian\nmax_velocity: 300\nmax_accel: 3000\n\
-                    [exclude_object]\n[fan]\npin: PB0\n[gcode_macro PARK]\nvariable_x_mm: 12.5\ngcode:\n"
+                    [exclude_object]\n[virtual_sdcard]\npath: /prints\n[force_move]\nenable_force_move: true\n[fan]\npin: PB0\n[gcode_macro PARK]\nvariable_x_mm: 12.5\ngcode:\n"
         .to_string();
     for (axis, pins) in [("x", ["PA0", "PA1", "PA2"]), ("y", ["PA3", "PA4", "PA5"]), ("z", ["PA6", "PA7", "PA8"])] {
         text.push_str(&format!(
@@ -38,6 +38,9 @@ fn config() -> String {
     text
 }
 
+/// 12 mm of filament, half of them at a flow of 200 %.
+const PART: &str = "M83\nG92 E7\nG1 X100 E6 F3000\nM221 S200\nG1 X200 E6\nM221 S100\nG92 E0\n";
+
 struct Rig {
     host: Host,
     now_s: f64,
@@ -49,7 +52,9 @@ impl Rig {
             .expect("a configuration");
         let offline = Offline { clock_freq_hz: 168e6, sink: Rc::new(RefCell::new(Ignore)) };
         let options = Options { offline: Some(offline), ..Options::default() };
-        let host = Host::new(config, options, Rc::new(MemoryFiles::default())).expect("a host");
+        let prints = [("part.gcode".to_string(), Rc::from(PART.as_bytes()))].into();
+        let files = MemoryFiles { prints, ..MemoryFiles::default() };
+        let host = Host::new(config, options, Rc::new(files)).expect("a host");
         host.start();
         host.run(0.0);
         Self { host, now_s: 0.0 }
@@ -105,4 +110,20 @@ fn macros_see_the_extruder_their_variables_and_the_objects_of_the_print() {
     let objects = rig.field("exclude_object", "objects");
     let first = objects.get_item_by_index(0).expect("an object");
     assert_eq!(first.get_attr("name").expect("a mapping").to_string(), "CUBE");
+}
+
+#[test]
+fn a_print_counts_its_filament_as_the_file_has_it() {
+    let mut rig = Rig::new();
+    rig.run("SET_KINEMATIC_POSITION X=0 Y=0 Z=0");
+    rig.run("G1 E3 F300");
+    rig.run("SDCARD_PRINT_FILE FILENAME=part.gcode");
+    while rig.field("print_stats", "state").to_string() == "printing" {
+        rig.run("G4 P1");
+    }
+    let message = rig.field("print_stats", "message");
+    assert_eq!(rig.field("print_stats", "state").to_string(), "complete", "{message}");
+    assert_eq!(rig.field("print_stats", "filament_used"), minijinja::Value::from(12.0));
+    rig.run("G1 E3 F300");
+    assert_eq!(rig.field("print_stats", "filament_used"), minijinja::Value::from(12.0), "the print is over");
 }
