@@ -249,7 +249,6 @@ impl MotorState {
         let mut command_mm = self.pulses.command_mm(end_ns);
         let asked_mm = core::mem::replace(&mut self.asked_mm, command_mm);
         let Some(law) = &self.law else {
-            self.asked_mm_s = (command_mm - asked_mm) / tick_s;
             if self.enabled && !self.stalled {
                 self.speed_mm_s = (command_mm - self.command_mm) / tick_s;
                 self.at_mm += command_mm - self.command_mm;
