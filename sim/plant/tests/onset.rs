@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Trapezoid, edges, enabled, machine};
+use common::{Trapezoid, cartesian, edges, enabled, machine};
 use drydock_plant::drive::{Drive, Rotor, torque_constant, torque_current_a};
 use drydock_plant::{EventKind, Machine, Shape};
 
@@ -119,8 +119,7 @@ impl Ramp {
     }
 
     fn machine(&self) -> Machine {
-        let shape = if self.corexy { Shape::CoreXy } else { Shape::Cartesian { bed_slinger: false } };
-        let mut m = machine(shape);
+        let mut m = if self.corexy { machine(Shape::CoreXy) } else { cartesian() };
         m.modes.clear();
         (m.travel_min_mm[0], m.travel_max_mm[0]) = (-1e4, 1e4);
         m.moving_mass_kg = [self.mass_kg; 3];

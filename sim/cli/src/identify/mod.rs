@@ -354,12 +354,23 @@ fn judged(report: &HeaterReport) -> Judged {
     }
 }
 
+/// An interval in words; an end a thousand times off the value is no end that the data tell.
+fn interval(value: f64, (low, high): (f64, f64)) -> String {
+    let told = |end: f64| end.is_finite() && end.abs() < 1e3 * value.abs().max(1e-4);
+    match (told(low), told(high)) {
+        (true, true) => format!("{low:.4} to {high:.4}"),
+        (true, false) => format!("{low:.4} or more"),
+        (false, true) => format!("{high:.4} or less"),
+        (false, false) => "not told".into(),
+    }
+}
+
 fn show(args: &IdentifyArgs, out: &Identified) {
     if !out.rows.is_empty() {
         say!("{:44} {:>11}  {:>23}  {:6} from", "parameter", "value", "95 % interval", "unit");
     }
     for r in &out.rows {
-        let interval = format!("{:.4} to {:.4}", r.interval.0, r.interval.1);
+        let interval = interval(r.value, r.interval);
         let from = if r.told { r.from.as_str() } else { NOT_TOLD };
         say!("{:44} {:>11.4}  {:>23}  {:6} {from}", r.path, r.value, interval, r.unit);
     }
@@ -509,4 +520,17 @@ fn to_json(args: &IdentifyArgs, out: &Identified) -> serde_json::Value {
         "refused": out.refused,
         "cannot_tell": out.cannot_tell,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::interval;
+
+    #[test]
+    fn an_end_of_an_interval_that_the_data_do_not_tell_is_not_a_number() {
+        assert_eq!(interval(0.12, (0.11, 0.13)), "0.1100 to 0.1300");
+        assert_eq!(interval(0.12, (0.0, 2.3e23)), "0.0000 or more");
+        assert_eq!(interval(0.12, (f64::NEG_INFINITY, 0.13)), "0.1300 or less");
+        assert_eq!(interval(0.12, (-1e9, f64::INFINITY)), "not told");
+    }
 }

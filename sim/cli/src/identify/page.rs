@@ -11,7 +11,7 @@ use drydock_identify::pressure::PressureFit;
 use drydock_plant::Machine;
 
 use super::modes::{Modes, percents, verdict};
-use super::{Identified, Judged, NOT_TOLD, judged};
+use super::{Identified, Judged, NOT_TOLD, interval, judged};
 
 const WIDE: f64 = 1080.0;
 
@@ -45,11 +45,10 @@ fn parameters(body: &mut String, out: &Identified) {
         let from = escape(if r.told { &r.from } else { NOT_TOLD });
         let _ = writeln!(
             body,
-            "<tr><th>{}</th><td>{:.4}</td><td>{:.4} to {:.4}</td><td>{}</td><td>{from}</td></tr>",
+            "<tr><th>{}</th><td>{:.4}</td><td>{}</td><td>{}</td><td>{from}</td></tr>",
             escape(&r.path),
             r.value,
-            r.interval.0,
-            r.interval.1,
+            interval(r.value, r.interval),
             r.unit
         );
     }

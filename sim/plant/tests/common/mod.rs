@@ -45,7 +45,6 @@ pub fn machine(shape: Shape) -> Machine {
 }
 
 /// The cartesian bench machine.
-#[allow(dead_code)] // of one test program
 pub fn cartesian() -> Machine {
     machine(Shape::Cartesian { bed_slinger: false })
 }
