@@ -14,6 +14,7 @@ use drydock_scenario::model::{Act, MachineChanges, Scenario};
 use drydock_scenario::setup::printer;
 use drydock_sweep::flow::{FlowLimit, FlowSearch, Reason};
 use drydock_sweep::limits::{Knob, Limit, Search};
+use drydock_sweep::random::Random;
 use drydock_sweep::{Pool, flow, limits};
 
 const TAU: f64 = std::f64::consts::TAU;
@@ -228,33 +229,23 @@ impl Ramp {
     }
 }
 
-/// Numbers between bounds, the same every time.
-struct Drawn(u64);
-
-impl Drawn {
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        low + (high - low) * (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn ramp(&mut self) -> Ramp {
-        let rated_current_a = self.between(1.0, 2.0);
-        Ramp {
-            corexy: self.between(0.0, 1.0) < 0.5,
-            mass_kg: self.between(0.2, 3.0),
-            mm_s: self.between(50.0, 500.0),
-            shaper_hz: self.between(35.0, 60.0),
-            rotor: Rotor {
-                holding_torque_n_m: self.between(0.2, 0.5),
-                rated_current_a,
-                peak_current_a: rated_current_a * self.between(0.35, 0.9),
-                inductance_h: self.between(2e-3, 5e-3),
-                rotor_inertia_kg_m2: self.between(3e-6, 8e-6),
-                coulomb_friction_n: self.between(1.0, 4.0),
-                viscous_n_s_mm: self.between(0.0, 0.005),
-                ..Rotor::default()
-            },
-        }
+fn drawn(random: &mut Random) -> Ramp {
+    let rated_current_a = random.between(1.0, 2.0);
+    Ramp {
+        corexy: random.between(0.0, 1.0) < 0.5,
+        mass_kg: random.between(0.2, 3.0),
+        mm_s: random.between(50.0, 500.0),
+        shaper_hz: random.between(35.0, 60.0),
+        rotor: Rotor {
+            holding_torque_n_m: random.between(0.2, 0.5),
+            rated_current_a,
+            peak_current_a: rated_current_a * random.between(0.35, 0.9),
+            inductance_h: random.between(2e-3, 5e-3),
+            rotor_inertia_kg_m2: random.between(3e-6, 8e-6),
+            coulomb_friction_n: random.between(1.0, 4.0),
+            viscous_n_s_mm: random.between(0.0, 0.005),
+            ..Rotor::default()
+        },
     }
 }
 
@@ -271,9 +262,9 @@ fn acceleration_at_which_steps_are_lost_is_the_closed_form() {
     ] {
         ramps.push(Ramp { corexy, mass_kg, mm_s, shaper_hz: 35.0, rotor: weak(supply_v) });
     }
-    let mut drawn = Drawn(3);
+    let mut random = Random::new(3);
     while ramps.len() < 12 {
-        ramps.extend(Some(drawn.ramp()).filter(Ramp::is_plain));
+        ramps.extend(Some(drawn(&mut random)).filter(Ramp::is_plain));
     }
     for (n, ramp) in ramps.iter().enumerate() {
         assert!(ramp.is_plain(), "{ramp:?}");
