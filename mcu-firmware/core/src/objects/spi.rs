@@ -50,6 +50,7 @@ impl Spi {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exchange {
     spi: u8,
+    bus: SpiBus,
     next_byte: usize,
     is_answered: bool,
 }
@@ -195,36 +196,32 @@ impl Firmware {
         is_answered: bool,
     ) -> Result<(), Shutdown> {
         let spi = self.objects.spi_index(oid)?;
-        self.objects.spi(oid)?.begin(board)?;
+        let bus = self.objects.spi(oid)?.begin(board)?;
         answer.spi_transfer_response(oid, data);
-        self.exchange = Some(Exchange { spi, next_byte: 0, is_answered });
+        self.exchange = Some(Exchange { spi, bus, next_byte: 0, is_answered });
         Ok(())
     }
 
     /// Exchanges a byte of the command that is being executed, so that steps can be made before the next one; false where
     /// nothing is left to do for it. What a shutdown in between has ended has no answer.
     pub(crate) fn go_on<B: Board>(&mut self, board: &mut B, answer: &mut Message) -> bool {
-        let exchange = self.exchange.as_mut();
-        let device = exchange.as_ref().and_then(|exchange| self.objects.spis.get(usize::from(exchange.spi)));
-        let (Some(exchange), Some((device, bus))) = (exchange, device.and_then(|device| Some((device, device.bus?))))
-        else {
+        let Some(exchange) = &mut self.exchange else {
             answer.clear();
             return false;
         };
         if let Some(byte) = answer.bytes_mut().get_mut(exchange.next_byte) {
-            board.spi_transfer(bus, core::slice::from_mut(byte));
+            board.spi_transfer(exchange.bus, core::slice::from_mut(byte));
             exchange.next_byte += 1;
             return true;
         }
-        device.select(board, false);
         if !exchange.is_answered {
             answer.clear();
         }
-        self.exchange = None;
+        self.end_exchange(board);
         false
     }
 
-    /// Lets go of the device of a transfer that is not to be finished.
+    /// Lets go of the device of a transfer, wherever that is.
     pub(crate) fn end_exchange<B: Board>(&mut self, board: &mut B) {
         let exchange = self.exchange.take();
         if let Some(device) = exchange.and_then(|exchange| self.objects.spis.get(usize::from(exchange.spi))) {

@@ -40,18 +40,7 @@ fn run(state: &mut MotorState, ns: impl Fn(u64) -> u64, ticks: u64, mut each: im
 }
 
 fn at_rest(lag_mm: f64) -> Moving {
-    Moving {
-        lag_mm,
-        speed_mm_s: 0.0,
-        rate_mm_s: 0.0,
-        asked_mm_s: 0.0,
-        load_n: 0.0,
-        balance_rad: 0.0,
-        push_n: 0.0,
-        carried_kg: 0.0,
-        carried_n: 0.0,
-        stuck: false,
-    }
+    Moving { lag_mm, ..Moving::default() }
 }
 
 fn on(motor: &Motor) -> MotorState {
@@ -201,7 +190,7 @@ fn slips_by_whole_electrical_periods() {
 #[test]
 fn integrator_order_is_two() {
     let motor = belt(Rotor { damping: 0.0, ..clean() });
-    let Drive::Rotor(rotor) = &motor.model else { return };
+    let Drive::Rotor(rotor) = &motor.model else { panic!("a rotor") };
     let law = RotorLaw::new(&motor, rotor, TICK_S);
     let k = TAU * law.turns_mm;
     let at_end = |steps: u32| {
@@ -220,7 +209,7 @@ fn integrator_order_is_two() {
 #[test]
 fn linear_and_nonlinear_branches_agree() {
     let motor = belt(clean());
-    let Drive::Rotor(rotor) = &motor.model else { return };
+    let Drive::Rotor(rotor) = &motor.model else { panic!("a rotor") };
     let law = RotorLaw::new(&motor, rotor, TICK_S);
     let k = TAU * law.turns_mm;
     // A light load and a heavy one (0.65 of the pull-out force), with the rotor swinging round its place.
@@ -244,7 +233,7 @@ fn linear_and_nonlinear_branches_agree() {
 #[test]
 fn energy_in_equals_stored_plus_lost() {
     let motor = belt(Rotor { coulomb_friction_n: 1.0, ..clean() });
-    let Drive::Rotor(rotor) = &motor.model else { return };
+    let Drive::Rotor(rotor) = &motor.model else { panic!("a rotor") };
     let law = RotorLaw::new(&motor, rotor, TICK_S);
     let k = TAU * law.turns_mm;
     // Energies in N mm; kg mm^2/s^2 is 1e-3 N mm.
@@ -272,7 +261,7 @@ fn energy_in_equals_stored_plus_lost() {
 #[test]
 fn a_carriage_that_slips_gains_no_energy() {
     let motor = belt(clean());
-    let Drive::Rotor(rotor) = &motor.model else { return };
+    let Drive::Rotor(rotor) = &motor.model else { panic!("a rotor") };
     let law = RotorLaw::new(&motor, rotor, TICK_S);
     let k = TAU * law.turns_mm;
     let mut state = on(&motor);

@@ -12,8 +12,8 @@
 //!
 //! # Symbols
 //! y (mm) rotor seen at the rail · c (mm) command · J (kg) inertia seen at the rail, rotor/g^2 · g (mm/rad) · L (N) load that
-//! the frame feeds back · m (kg) mass that no mode carries, by virtual work on this rail · X (N) hard contact · C (N), B (N s/mm) friction · z, w (rad/s) damping and frequency of the
-//! magnetic spring · R (ohm), L (H), V (V), K_m (N m/A), I_p (A) · W, w_e (rad/s) shaft and electrical speed ·
+//! the frame feeds back · m (kg) mass that no mode carries, by virtual work on this rail · X (N) hard contact · C (N),
+//! B (N s/mm) friction · z, w (rad/s) damping and frequency of the magnetic spring · R (ohm), L (H), V (V), K_m (N m/A), I_p (A) · W, w_e (rad/s) shaft and electrical speed ·
 //! e: torque efficiency of the chopper
 //!
 //! # Source

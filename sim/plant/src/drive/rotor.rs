@@ -128,6 +128,7 @@ fn ripple_table(size_mm: [f64; 3]) -> Vec<f64> {
 }
 
 /// The rotor during one tick: its lag behind the command (negative when behind) and its speed.
+#[derive(Default)]
 pub(super) struct Moving {
     pub(super) lag_mm: f64,
     pub(super) speed_mm_s: f64,
